@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void make_printable(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+static void fault_vset(struct fault *f, int err, const char *fmt, va_list ap)
+{
+	f->err = err;
+	f->hint[0] = 0;
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	make_printable(f->text);
+}
+
+int fault_set(struct fault *f, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!f)
+		return -err;
+	va_start(ap, fmt);
+	fault_vset(f, err, fmt, ap);
+	va_end(ap);
+	return -err;
+}
+
+int fault_errno(struct fault *f, int err, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	if (!f)
+		return -err;
+	va_start(ap, fmt);
+	fault_vset(f, err, fmt, ap);
+	va_end(ap);
+	n = strlen(f->text);
+	snprintf(f->text + n, sizeof(f->text) - n, ": %s", strerror(err));
+	return -err;
+}
+
+int fault_hint(struct fault *f, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!f)
+		return 0;
+	va_start(ap, fmt);
+	vsnprintf(f->hint, sizeof(f->hint), fmt, ap);
+	va_end(ap);
+	make_printable(f->hint);
+	return -f->err;
+}
+
+void fault_clear(struct fault *f)
+{
+	if (f)
+		memset(f, 0, sizeof(*f));
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers and untrusted strings as a person reads them, and back: sizes, times, PID lists.
+ */
+#ifndef PMT_BASE_TEXT_H
+#define PMT_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* "1,048,576"; with plus also "+1,048,576". Returns buf. */
+char *text_thousands(char buf[static 32], int64_t value, bool plus);
+
+/* Bytes in the unit that fits: "0 B", "96.0 KiB", "198.2 MiB"; with plus a sign always. */
+char *text_size(char buf[static 24], int64_t bytes, bool plus);
+
+/*
+ * Copies at most size - 1 bytes of printable text: control characters, DEL and bytes that are not
+ * valid UTF-8 become \xHH, a backslash becomes two. For everything a target process can choose.
+ */
+char *text_escape(char *buf, size_t size, const char *s, size_t len);
+
+/* "90s" "5m" "1.5h" "0.2" -> nanoseconds. -EINVAL: not a positive finite time below 10 years. */
+int text_parse_time(const char *s, uint64_t *ret_ns);
+
+/* "4096" "4K" "10M" "1G" (powers of 1024) -> bytes. -EINVAL otherwise. */
+int text_parse_size(const char *s, uint64_t *ret_bytes);
+
+/* A whole decimal number min..max and nothing else. -EINVAL otherwise. */
+int text_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+
+#endif
