@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the BPF programs and user space say to each other: map keys and values, ring records,
+ * counters. Fixed widths, no pointers, no libc. Both include this after their own __u64 and friends
+ * (vmlinux.h, or linux/types.h).
+ *
+ * Processes are keyed by tgid in the initial PID namespace; user space translates.
+ */
+#ifndef PYMEMTRACE_ABI_H
+#define PYMEMTRACE_ABI_H
+
+#define PMT_MAX_TARGETS 8192
+#define PMT_MAX_CPUS	4096
+#define PMT_NR_CLASSES	64 /* size classes: 32, or 64 in builds with 8-byte alignment */
+
+/* Indices of mm_struct.rss_stat, the same on 6.1 .. 7.2 (include/linux/mm_types_task.h). */
+enum pmt_rss_kind { PMT_RSS_FILE, PMT_RSS_ANON, PMT_RSS_SWAP, PMT_RSS_SHMEM, PMT_RSS_KINDS };
+
+enum pmt_target_flags {
+	PMT_FOLLOW = 1 << 0,	/* fork children become targets too */
+	PMT_STOP_EXEC = 1 << 1, /* stop it (SIGSTOP) at each exec until user space has looked */
+	PMT_POOL_ARG2 = 1 << 2, /* allocate_from_new_pool(state, size), since 3.12 */
+	PMT_STOP_ENTRY = 1 << 3, /* stop it once at the entry probe; trace_stop_at() sets it, BPF clears */
+};
+
+/* What user space found in one process; map `targets`, key __u32 tgid. */
+struct pmt_target {
+	__u64 arena_size;    /* bytes; 0: no pymalloc to watch */
+	__u64 ntimes_addr;   /* user address of the size_t "arenas allocated total" */
+	__u64 narenas_addr;  /* of the size_t "arenas allocated current" */
+	__u64 obmalloc_addr; /* 3.12+: the main interpreter's struct _obmalloc_state, else 0 */
+	__u64 interp_addr;   /* 3.12+: main PyInterpreterState, else 0 */
+	/* 3.12+, to tell a sub-interpreter that has an allocator of its own; PY_NONE before */
+	__u32 interp_gil, interp_feature_flags;
+	__u32 tstate_interp, tstate_thread_id;
+	__u32 gil_last_holder, gil_locked;
+	__u32 flags;
+	__u32 pad;
+};
+
+/*
+ * Resident set of one mm; map `rss`, key __u64 address of the mm_struct. `pages` is what the newest
+ * rss_stat event of each kind left; a reading by the task iterator makes all of them exact again.
+ */
+struct pmt_rss {
+	__s64 pages[PMT_RSS_KINDS];
+	__s64 batch[PMT_RSS_KINDS]; /* percpu_counter.count then; only used where CPUs are many */
+	__u64 events;		    /* rss_stat events seen */
+	__u64 foreign; /* of them, made by a task of another mm (reclaim, ptrace, khugepaged) */
+	__u32 tgid;
+	__u32 dead; /* its last user is gone: what follows is teardown, and not stored */
+};
+
+/*
+ * What BPF counted for one process since it became a target, or since its newest exec: a new program
+ * is a new account. Map `counts`, key __u32 tgid.
+ *
+ * Arena events of the main interpreter happen under its GIL, one after another. Each records the
+ * target's own counters as they are at the entry of the allocator function, that is before the call
+ * changed them, and compares them with what the event before predicts.
+ */
+struct pmt_counts {
+	__u64 arenas_taken;    /* calls of alloc(ctx, ARENA_SIZE) */
+	__u64 arenas_released; /* calls of free(ctx, address, ARENA_SIZE) */
+	__u64 arenas_failed;   /* calls that returned no arena: the next event's total had not grown */
+	__u64 chunks_taken;    /* calls of other sizes: data-stack chunks (since 3.11, gh-89455) */
+	__u64 chunks_released;
+	__u64 other_taken; /* of sub-interpreters with an allocator of their own */
+	__u64 other_released;
+	__u64 disagreed;     /* events whose recorded counters are not what the event before predicts */
+	__u64 unread;	     /* events whose counters could not be read */
+	__u64 events;	     /* arena events of the main interpreter; also orders them */
+	__u64 last_ntimes;   /* as recorded by the newest event that could be read */
+	__u64 last_narenas;
+	__u32 last_was_alloc;
+	__u32 last_valid; /* the newest event could be read, so it predicts the next */
+	__u64 pools_taken[PMT_NR_CLASSES];
+	__u64 pools_other; /* of sub-interpreters with an allocator of their own */
+	__u64 mm;	   /* its key in `rss`; 0: ended, or it runs on another target's mm (vfork) */
+	__u32 ended;	   /* its last thread is gone */
+	__u32 pad;
+	struct pmt_rss last; /* ended: its RSS as last seen. Events of earlier programs, always */
+};
+
+/* Ring buffer `events`: what user space must act on. Rare. */
+enum pmt_rec_type { PMT_REC_FORK = 1, PMT_REC_EXEC, PMT_REC_EXIT, PMT_REC_ENTRY };
+
+struct pmt_rec {
+	__u32 type;
+	__u32 tgid;   /* of the process that was made, execs, ends */
+	__u32 parent; /* FORK: tgid of its parent */
+	__s32 status; /* EXIT: wait status of the thread group leader */
+	__u32 ns_tgid;	 /* the same in the tool's PID namespace, 0 if not visible there */
+	__u32 ns_parent;
+};
+
+/* What the task iterator writes for each process it visits. */
+struct pmt_task {
+	__u32 tgid;
+	__u32 ns_tgid; /* in the tool's PID namespace, 0 if not visible there */
+};
+
+/* Map `losses`, a per-CPU array: what BPF could not do. Names: user/trace/reader.c. */
+enum pmt_loss {
+	PMT_LOSS_RING,	    /* a record did not fit the ring buffer */
+	PMT_LOSS_TARGETS,   /* a child could not be added: map full */
+	PMT_LOSS_RSS_MAP,   /* an mm could not be added: map full */
+	PMT_LOSS_KINDS
+};
+
+#endif

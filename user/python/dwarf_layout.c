@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Struct offsets and sizes from DWARF, by elfutils' libdw: find the wanted types among the top-level
+ * entries of all units, then descend the member paths of PY_LAYOUT_FIELDS.
+ *
+ * The file may be the target's own, so nothing here trusts it: walks, depths and sizes are bounded,
+ * and two different definitions of one name are an error rather than a choice.
+ */
+#include "python/dwarf_layout.h"
+
+#include "base/cleanup.h"
+#include "base/fault.h"
+
+#include <linux/types.h>
+#include <pymemtrace/layout.h>
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define MAX_ENTRIES   (1u << 26) /* top-level DIEs over all units; CPython 3.15 has about 2^20 */
+#define MAX_PEEL      16	 /* typedefs and qualifiers on top of each other */
+#define MAX_DEPTH     8		 /* anonymous members within each other */
+#define MAX_MEMBERS   8192	 /* members of one struct */
+#define MAX_TYPES     48
+#define MAX_NAME      64
+#define MAX_PATH_TEXT 128
+
+enum field_kind { OFF, SIZE };
+
+struct field {
+	const char *name;
+	enum field_kind kind;
+	const char *types, *paths; /* alternatives separated by '|' */
+};
+
+static const struct field fields[] = {
+#define FIELD_ROW(name, kind, type, path) { #name, kind, type, path },
+	PY_LAYOUT_FIELDS(FIELD_ROW)
+#undef FIELD_ROW
+};
+
+_Static_assert(sizeof(struct py_layout) == ARRAY_SIZE(fields) * sizeof(__u32),
+	       "struct py_layout is an array of PY_LAYOUT_FIELDS");
+
+struct type {
+	char name[MAX_NAME];
+	bool found;
+	Dwarf_Word size;
+	Dwarf_Die die; /* typedefs and qualifiers taken off */
+};
+
+struct types {
+	struct type t[MAX_TYPES];
+	unsigned nr;
+	unsigned entries;	     /* visited so far */
+	const struct type *conflict; /* two definitions of different size */
+};
+
+static void dwarf_cleanup(Dwarf **d)
+{
+	if (*d)
+		dwarf_end(*d);
+}
+
+/* The i-th of "a|b|c"; the last one if there are fewer. False if it does not fit into buf. */
+static bool alternative(const char *list, unsigned i, char *buf, size_t size)
+{
+	const char *end;
+
+	while (i-- && (end = strchr(list, '|')))
+		list = end + 1;
+	end = strchrnul(list, '|');
+	if ((size_t)(end - list) >= size)
+		return false;
+	memcpy(buf, list, end - list);
+	buf[end - list] = '\0';
+	return true;
+}
+
+static unsigned nr_alternatives(const char *list)
+{
+	unsigned n = 1;
+
+	while ((list = strchr(list, '|'))) {
+		list++;
+		n++;
+	}
+	return n;
+}
+
+static struct type *find_type(struct types *types, const char *name)
+{
+	for (unsigned i = 0; i < types->nr; i++)
+		if (!strcmp(types->t[i].name, name))
+			return &types->t[i];
+	return NULL;
+}
+
+/* Every type name that PY_LAYOUT_FIELDS mentions, once. */
+static int list_types(struct types *types, struct fault *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		unsigned nr = nr_alternatives(fields[i].types);
+
+		for (unsigned a = 0; a < nr; a++) {
+			char name[MAX_NAME];
+
+			if (!alternative(fields[i].types, a, name, sizeof(name)))
+				return fault_set(f, EINVAL, "type of field %s is too long",
+						 fields[i].name);
+			if (find_type(types, name))
+				continue;
+			if (types->nr == MAX_TYPES)
+				return fault_set(f, EINVAL, "too many types in PY_LAYOUT_FIELDS");
+			memcpy(types->t[types->nr++].name, name, sizeof(name));
+		}
+	}
+	return 0;
+}
+
+static bool die_type(Dwarf_Die *die, Dwarf_Die *ret)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_attr_integrate(die, DW_AT_type, &attr) && dwarf_formref_die(&attr, ret);
+}
+
+/* Takes typedefs and qualifiers off. False: void, damaged, or nested too deeply. */
+static bool peel(Dwarf_Die *die)
+{
+	for (unsigned i = 0; i < MAX_PEEL; i++) {
+		switch (dwarf_tag(die)) {
+		case DW_TAG_typedef:
+		case DW_TAG_const_type:
+		case DW_TAG_volatile_type:
+		case DW_TAG_restrict_type:
+		case DW_TAG_atomic_type: /* CPython >= 3.13: _Atomic members */
+			if (!die_type(die, die))
+				return false;
+			break;
+		default:
+			return true;
+		}
+	}
+	return false;
+}
+
+/* int a[4][2] -> 8: DW_AT_count, or DW_AT_upper_bound + 1, of each dimension. */
+static bool array_elements(Dwarf_Die *array, Dwarf_Word *ret)
+{
+	Dwarf_Word total = 1, n;
+	Dwarf_Attribute attr;
+	Dwarf_Die dim;
+	unsigned dims = 0;
+
+	if (dwarf_child(array, &dim))
+		return false;
+	do {
+		if (dwarf_tag(&dim) != DW_TAG_subrange_type)
+			continue;
+		if (dwarf_attr_integrate(&dim, DW_AT_count, &attr)) {
+			if (dwarf_formudata(&attr, &n))
+				return false;
+		} else if (dwarf_attr_integrate(&dim, DW_AT_upper_bound, &attr)) {
+			if (dwarf_formudata(&attr, &n) || n >= UINT32_MAX)
+				return false;
+			n++;
+		} else {
+			n = 0; /* flexible array member */
+		}
+		if (__builtin_mul_overflow(total, n, &total) || total > UINT32_MAX || ++dims > 8)
+			return false;
+	} while (!dwarf_siblingof(&dim, &dim));
+	*ret = total;
+	return dims > 0;
+}
+
+/* Size in bytes of a type as it came (typedefs and all); below PY_NONE. */
+static bool type_size(Dwarf_Die die, Dwarf_Word *ret)
+{
+	Dwarf_Word elements = 1, size;
+	int bytes;
+
+	for (unsigned i = 0; i < MAX_DEPTH; i++) {
+		Dwarf_Word n;
+
+		if (!peel(&die))
+			return false;
+		if (dwarf_tag(&die) != DW_TAG_array_type)
+			break;
+		if (!array_elements(&die, &n) || __builtin_mul_overflow(elements, n, &elements) ||
+		    !die_type(&die, &die))
+			return false;
+	}
+	bytes = dwarf_bytesize(&die);
+	if (bytes < 0 && dwarf_tag(&die) == DW_TAG_pointer_type)
+		bytes = 8; /* the attribute is optional there */
+	if (bytes < 0 || __builtin_mul_overflow(elements, (Dwarf_Word)bytes, &size) ||
+	    size >= PY_NONE)
+		return false;
+	*ret = size;
+	return true;
+}
+
+static bool is_aggregate(Dwarf_Die *die)
+{
+	int tag = dwarf_tag(die);
+
+	return tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
+}
+
+/* DWARF >= 3: a constant; DWARF 2: DW_OP_plus_uconst; absent in a union: 0. */
+static bool member_offset(Dwarf_Die *member, Dwarf_Word *ret)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Op *ops;
+	size_t nr;
+
+	if (dwarf_hasattr(member, DW_AT_bit_size))
+		return false;
+	*ret = 0;
+	if (!dwarf_attr_integrate(member, DW_AT_data_member_location, &attr))
+		return true;
+	if (!dwarf_formudata(&attr, ret))
+		return *ret < PY_NONE;
+	if (dwarf_getlocation(&attr, &ops, &nr) || nr != 1 || ops[0].atom != DW_OP_plus_uconst)
+		return false;
+	*ret = ops[0].number;
+	return *ret < PY_NONE;
+}
+
+/* Adds the offset of a member to *offset and makes *type its type. Sees through anonymous ones. */
+static bool find_member(Dwarf_Die *aggregate, const char *name, unsigned depth, Dwarf_Word *offset,
+			Dwarf_Die *type)
+{
+	Dwarf_Die member, inner;
+	Dwarf_Word at;
+
+	if (depth == MAX_DEPTH || !is_aggregate(aggregate) || dwarf_child(aggregate, &member))
+		return false;
+	for (unsigned i = 0; i < MAX_MEMBERS; i++) {
+		const char *have = dwarf_diename(&member);
+
+		if (dwarf_tag(&member) != DW_TAG_member)
+			goto next;
+		if (have) {
+			if (strcmp(have, name))
+				goto next;
+			if (!member_offset(&member, &at) || !die_type(&member, type))
+				return false;
+			*offset += at;
+			return true;
+		}
+		if (die_type(&member, &inner) && peel(&inner) && member_offset(&member, &at) &&
+		    find_member(&inner, name, depth + 1, offset, type)) {
+			*offset += at;
+			return true;
+		}
+next:
+		if (dwarf_siblingof(&member, &member))
+			return false;
+	}
+	return false;
+}
+
+/* "mgmt.arenas" from a struct on. */
+static bool descend(const struct type *from, const char *path, enum field_kind kind, __u32 *ret)
+{
+	Dwarf_Die type = from->die;
+	Dwarf_Word offset = 0, size;
+
+	while (*path) {
+		char name[MAX_NAME];
+		size_t len = strcspn(path, ".");
+
+		if (len >= sizeof(name) || !peel(&type))
+			return false;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		if (!find_member(&type, name, 0, &offset, &type) || offset >= PY_NONE)
+			return false;
+		path += len + (path[len] == '.');
+	}
+	if (kind == OFF) {
+		*ret = (__u32)offset;
+		return true;
+	}
+	if (!type_size(type, &size))
+		return false;
+	*ret = (__u32)size;
+	return true;
+}
+
+static __u32 read_field(struct types *types, const struct field *field)
+{
+	unsigned nr = max(nr_alternatives(field->types), nr_alternatives(field->paths));
+	char name[MAX_NAME], path[MAX_PATH_TEXT];
+	__u32 value;
+
+	for (unsigned i = 0; i < nr; i++) {
+		const struct type *type;
+
+		if (!alternative(field->types, i, name, sizeof(name)) ||
+		    !alternative(field->paths, i, path, sizeof(path)))
+			continue;
+		type = find_type(types, name);
+		if (type && type->found && descend(type, path, field->kind, &value))
+			return value;
+	}
+	return PY_NONE;
+}
+
+/* Notes a struct, union or typedef if it is one of the wanted and complete. */
+static void note_type(struct types *types, Dwarf_Die *die)
+{
+	struct type *type;
+	const char *name;
+	Dwarf_Die base = *die;
+	Dwarf_Word size;
+
+	if (dwarf_tag(die) != DW_TAG_typedef && !is_aggregate(die))
+		return;
+	name = dwarf_diename(die);
+	type = name ? find_type(types, name) : NULL;
+	if (!type || !peel(&base) || dwarf_hasattr(&base, DW_AT_declaration) ||
+	    !type_size(base, &size))
+		return;
+	if (type->found) {
+		if (type->size != size)
+			types->conflict = type;
+		return;
+	}
+	type->found = true;
+	type->size = size;
+	type->die = base;
+}
+
+static int scan_units(struct types *types, Dwarf *dwarf, struct fault *f)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die unit, die;
+	int r;
+
+	while (!(r = dwarf_get_units(dwarf, cu, &cu, NULL, NULL, &unit, NULL))) {
+		if (dwarf_child(&unit, &die))
+			continue;
+		do {
+			if (++types->entries > MAX_ENTRIES)
+				return fault_set(f, EBADMSG, "too much debug information");
+			note_type(types, &die);
+		} while (!dwarf_siblingof(&die, &die));
+	}
+	if (r < 0)
+		return fault_set(f, EBADMSG, "damaged debug information: %s", dwarf_errmsg(-1));
+	return 0;
+}
+
+static int check_same_build(int fd, Elf *debug, const char *debug_path, struct fault *f)
+{
+	const void *a, *b;
+	ssize_t na, nb;
+	Elf *elf;
+	int r = 0;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!elf)
+		return fault_set(f, ENOEXEC, "not an ELF file: %s", elf_errmsg(-1));
+	na = dwelf_elf_gnu_build_id(elf, &a);
+	nb = dwelf_elf_gnu_build_id(debug, &b);
+	if (na > 0 && nb > 0 && (na != nb || memcmp(a, b, na)))
+		r = fault_set(f, ESTALE, "'%s' is the debug file of another build", debug_path);
+	elf_end(elf);
+	return r;
+}
+
+int dwarf_layout_read(int fd, const char *debug_path, struct py_layout *ret, struct fault *f)
+{
+	_cleanup_(dwarf_cleanup) Dwarf *dwarf = NULL;
+	_cleanup_free_ struct types *types = NULL;
+	_cleanup_fd_ int debug_fd = -1;
+	struct py_layout layout;
+	__u32 *values = (__u32 *)&layout;
+	Dwarf *alt;
+	int r;
+
+	types = calloc(1, sizeof(*types));
+	if (!types)
+		return fault_errno(f, ENOMEM, "debug information");
+	r = list_types(types, f);
+	if (r)
+		return r;
+	if (debug_path) {
+		debug_fd = open(debug_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (debug_fd < 0)
+			return fault_errno(f, errno, "'%s'", debug_path);
+	}
+	dwarf = dwarf_begin(debug_path ? debug_fd : fd, DWARF_C_READ);
+	if (!dwarf)
+		return fault_set(f, ENODATA, "no debug information: %s", dwarf_errmsg(-1));
+	if (debug_path) {
+		r = check_same_build(fd, dwarf_getelf(dwarf), debug_path, f);
+		if (r)
+			return r;
+	}
+	r = scan_units(types, dwarf, f);
+	if (r)
+		return r;
+	alt = dwarf_getalt(dwarf); /* owned by dwarf */
+	if (alt) {
+		r = scan_units(types, alt, f);
+		if (r)
+			return r;
+	}
+	if (types->conflict)
+		return fault_set(f, EBADMSG, "two different types are named '%s'",
+				 types->conflict->name);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		values[i] = read_field(types, &fields[i]);
+	if (layout.tstate_interp == PY_NONE || layout.interp_next == PY_NONE ||
+	    layout.type_basicsize == PY_NONE)
+		return fault_set(f, ENOENT, "debug information, but not of a CPython interpreter");
+	if (layout.arena_object_size == PY_NONE || layout.pool_header_size == PY_NONE)
+		return fault_set(f, ENOTSUP, "this CPython was built without pymalloc");
+	*ret = layout;
+	return 0;
+}

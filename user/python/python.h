@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A CPython interpreter inside a process: found, its version known, its layout chosen and validated,
+ * its state located. Everything version-specific is behind this header.
+ */
+#ifndef PMT_PYTHON_PYTHON_H
+#define PMT_PYTHON_PYTHON_H
+
+#include "model/snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct elf_file;
+struct fault;
+struct maps;
+struct mem;
+struct py_layout;
+struct target;
+struct vma;
+
+struct python;
+
+/*
+ * Finds and validates the interpreter of t. Errors:
+ *   ENOEXEC    not a Python process
+ *   EAGAIN     Python, but its runtime is not initialised (yet): try again; *ret is filled, and
+ *              python_probe_info() works, without the addresses of counters
+ *   ENOTSUP    Python, but this build is not supported: the text says which version and why; *ret is
+ *              filled all the same, python_id() works, and so does everything that needs no layout
+ *   else       could not look
+ * With strict, an unmeasured patch release is ENOTSUP too.
+ */
+int python_open(struct python **ret, const struct target *t, bool strict, struct fault *f);
+void python_close(struct python *p); /* accepts NULL */
+
+/*
+ * Cheap look for `list`: is it Python, which version; reads no state. 0, or -ENOEXEC.
+ */
+int python_peek(const struct target *t, struct python_id *ret, struct fault *f);
+
+const struct python_id *python_id(const struct python *p);
+
+/*
+ * What sys._debugmallocstats() would print now, as numbers. Each arena is read between two reads of
+ * its arena_object. 0, or -errno with a fault; losses are counted, not failures.
+ */
+int python_read_stats(struct python *p, struct malloc_stats *ret, struct read_losses *ret_losses,
+		      struct fault *f);
+
+/* Arenas allocated now, by pymalloc's own counter. -ENOTSUP where pymalloc is not in use. */
+int python_read_arenas(struct python *p, uint64_t *ret);
+
+/* The allocator in use now (hooks can be installed at run time); updates python_id(). */
+int python_read_allocator(struct python *p, enum allocator *ret, struct fault *f);
+
+/* Number of interpreters (main and sub-), bounded. */
+int python_count_interpreters(struct python *p, uint32_t *ret);
+
+/*
+ * The two counters BPF records at arena events: user addresses of size_t, and what else it needs to
+ * tell the main interpreter's allocator from others (struct pmt_target in abi.h, but trace/ fills
+ * that: this layer knows no BPF).
+ */
+struct python_probe_info {
+	uint64_t arena_size;
+	uint64_t ntimes_addr, narenas_addr;
+	uint64_t obmalloc_addr, interp_addr;
+	const struct py_layout *layout;
+	bool pool_size_is_arg2;
+
+	/* the file to probe: borrowed; sites are offsets in it, 0 = none */
+	int file_fd;
+	uint64_t dev, inode;
+	const char *file_name;
+	uint64_t arena_alloc_offset; /* 0: the arena allocator is not CPython's own */
+	uint64_t arena_free_offset;
+	uint64_t new_pool_offset; /* 0: no symbol */
+	const char *debug_wanted; /* file that would bring the symbol; "" */
+};
+
+/* ENOTSUP where pymalloc is not in use. */
+int python_probe_info(struct python *p, struct python_probe_info *ret, struct fault *f);
+
+#endif
