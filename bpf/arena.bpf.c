@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Arenas: entries of the functions in the interpreter's table of arena allocators,
+ *
+ *	void *alloc(void *ctx, size_t size);
+ *	void free(void *ctx, void *ptr, size_t size);
+ *
+ * which pymalloc calls with ARENA_SIZE, under the GIL of the interpreter whose arena it is. Each
+ * event is checked against the interpreter's own counters.
+ */
+#include "common.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define USE_MAIN_OBMALLOC (1u << 5) /* Py_RTFLAGS_USE_MAIN_OBMALLOC, Include/cpython/pylifecycle.h */
+
+/*
+ * Does this call belong to the main interpreter's allocator? Only the thread that holds the main
+ * interpreter's GIL, and not for a sub-interpreter that shares the GIL but not the allocator, takes
+ * and releases arenas of it (since 3.12, gh-101659). Before the runtime has made the GIL, or what
+ * says so cannot be read, there is no other.
+ */
+static __always_inline bool is_main_allocator(const struct pmt_target *t)
+{
+	__u64 gil = 0, holder = 0, thread = 0, interp = 0, flags = 0;
+	__u32 locked = 0;
+
+	if (!t->interp_addr)
+		return true;
+	bpf_probe_read_user(&gil, sizeof(gil), (void *)(t->interp_addr + t->interp_gil));
+	if (!gil)
+		return true;
+	bpf_probe_read_user(&holder, sizeof(holder), (void *)(gil + t->gil_last_holder));
+	if (!holder)
+		return true;
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + t->gil_locked)) ||
+	    bpf_probe_read_user(&thread, sizeof(thread), (void *)(holder + t->tstate_thread_id)) ||
+	    bpf_probe_read_user(&interp, sizeof(interp), (void *)(holder + t->tstate_interp)))
+		return true;
+	/* thread_id is pthread_self(): where the thread's fs register points, in glibc and musl. */
+	if (!locked || thread != bpf_get_current_task_btf()->thread.fsbase)
+		return false;
+	if (interp == t->interp_addr)
+		return true;
+	if (bpf_probe_read_user(&flags, sizeof(flags), (void *)(interp + t->interp_feature_flags)))
+		return true;
+	return flags & USE_MAIN_OBMALLOC;
+}
+
+/* Compares the interpreter's counters with what the event before predicts, and remembers them. */
+static __always_inline void check_event(struct pmt_counts *c, const struct pmt_target *t, bool alloc)
+{
+	__u64 ntimes = 0, narenas = 0;
+
+	add_one(&c->events);
+	/* A program that has only just started: nobody knows yet where its counters are. */
+	if (!t->ntimes_addr) {
+		c->last_valid = 0;
+		return;
+	}
+	if (bpf_probe_read_user(&ntimes, sizeof(ntimes), (void *)t->ntimes_addr) ||
+	    bpf_probe_read_user(&narenas, sizeof(narenas), (void *)t->narenas_addr)) {
+		add_one(&c->unread);
+		c->last_valid = 0;
+		return;
+	}
+	if (c->last_valid) {
+		__s64 made = ntimes - c->last_ntimes, more = narenas - c->last_narenas;
+
+		if (c->last_was_alloc && made == 0 && more == 0)
+			add_one(&c->arenas_failed);
+		else if (made != (c->last_was_alloc ? 1 : 0) || more != (c->last_was_alloc ? 1 : -1))
+			add_one(&c->disagreed);
+	}
+	c->last_ntimes = ntimes;
+	c->last_narenas = narenas;
+	c->last_was_alloc = alloc;
+	c->last_valid = 1;
+}
+
+static __always_inline void on_arena(__u64 size, bool alloc)
+{
+	__u32 tgid = current_tgid();
+	const struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
+	struct pmt_counts *c;
+
+	if (!t || !t->arena_size)
+		return;
+	c = bpf_map_lookup_elem(&counts, &tgid);
+	if (!c)
+		return;
+	if (size != t->arena_size) {
+		add_one(alloc ? &c->chunks_taken : &c->chunks_released);
+	} else if (!is_main_allocator(t)) {
+		add_one(alloc ? &c->other_taken : &c->other_released);
+	} else {
+		add_one(alloc ? &c->arenas_taken : &c->arenas_released);
+		check_event(c, t, alloc);
+	}
+}
+
+SEC("uprobe")
+int BPF_KPROBE(on_arena_alloc, void *table_ctx, unsigned long size)
+{
+	on_arena(size, true);
+	return 0;
+}
+
+SEC("uprobe")
+int BPF_KPROBE(on_arena_free, void *table_ctx, void *address, unsigned long size)
+{
+	on_arena(size, false);
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Every difference between kernels, and nothing else. One object loads on all: CO-RE turns the
+ * questions asked here into constants, and the verifier drops the branch that does not apply.
+ */
+#ifndef PMT_COMPAT_BPF_H
+#define PMT_COMPAT_BPF_H
+
+#include "maps.bpf.h"
+
+/* Until 6.1: one atomic counter per kind, to which each thread adds its changes 64 at a time. */
+struct mm_rss_stat___old {
+	atomic_long_t count[PMT_RSS_KINDS];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___old {
+	struct mm_rss_stat___old rss_stat;
+} __attribute__((preserve_access_index));
+
+/* Since 6.2 (f1a7941243c1, "mm: convert mm's rss stats into percpu_counter"). */
+struct mm_struct___new {
+	struct percpu_counter rss_stat[PMT_RSS_KINDS];
+} __attribute__((preserve_access_index));
+
+/*
+ * Keeps the compiler from computing what follows from p outside the branch it is in: the offset of a
+ * member that this kernel does not have is an instruction that no verifier takes.
+ */
+#define keep_here(p) __asm__ volatile("" : "+r"(p))
+
+static __always_inline bool rss_is_batched(void)
+{
+	return bpf_core_type_exists(struct mm_rss_stat___old);
+}
+
+/* The shared part of a counter: all of it until 6.1, without the CPUs' unfolded rests since. */
+static __always_inline __s64 rss_shared_pages(const struct mm_struct *mm, __u32 kind)
+{
+	__s64 pages = 0;
+
+	if (rss_is_batched()) {
+		const struct mm_struct___old *old = (const void *)mm;
+		const void *base;
+
+		keep_here(old);
+		base = __builtin_preserve_access_index(&old->rss_stat);
+
+		bpf_probe_read_kernel(&pages, sizeof(pages), base + sizeof(pages) * kind);
+	} else {
+		const struct mm_struct___new *new = (const void *)mm;
+		const struct percpu_counter *c;
+		const void *base;
+
+		keep_here(new);
+		base = __builtin_preserve_access_index(&new->rss_stat);
+		c = base + kind * bpf_core_type_size(struct percpu_counter);
+		pages = BPF_CORE_READ(c, count);
+	}
+	return pages;
+}
+
+/*
+ * The pages of one kind exactly, as /proc/PID/status has them: never below 0, where the parts may be
+ * for a moment. bpf_per_cpu_ptr() of a kernel symbol would need CONFIG_KALLSYMS_ALL: hence
+ * cpu_offsets.
+ */
+static __always_inline __s64 rss_exact_pages(const struct mm_struct *mm, __u32 kind)
+{
+	__s64 pages = rss_shared_pages(mm, kind);
+
+	if (!rss_is_batched()) {
+		const struct mm_struct___new *new = (const void *)mm;
+		const struct percpu_counter *c;
+		const void *base;
+		const void *counters;
+
+		keep_here(new);
+		base = __builtin_preserve_access_index(&new->rss_stat);
+		c = base + kind * bpf_core_type_size(struct percpu_counter);
+		counters = BPF_CORE_READ(c, counters);
+		for (__u32 cpu = 0; cpu < cfg_cpus && cpu < PMT_MAX_CPUS; cpu++) {
+			__u32 key = cpu;
+			__u64 *offset = bpf_map_lookup_elem(&cpu_offsets, &key);
+			__s32 rest = 0;
+
+			if (!offset)
+				break;
+			bpf_probe_read_kernel(&rest, sizeof(rest), counters + *offset);
+			pages += rest;
+		}
+	}
+	return pages < 0 ? 0 : pages;
+}
+
+/*
+ * True in the thread group's last thread to exit. sched_process_exit says so itself only since 6.16
+ * ("exit: move and extend sched_process_exit() tracepoint"); signal->live is counted down before it
+ * on all. Two threads that exit at once may both see 0: the caller must tolerate that.
+ */
+static __always_inline bool is_last_thread(struct task_struct *task)
+{
+	return task->signal->live.counter == 0;
+}
+
+#endif

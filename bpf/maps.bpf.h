@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The maps and settings that all programs share. Each object file has them, weak: the linker keeps
+ * one of each. No map is preallocated but the small arrays, so that room for 8,192 targets costs
+ * nothing until there are so many (safe in tracing programs since 6.1, "bpf: Convert hash map to
+ * bpf_mem_alloc").
+ */
+#ifndef PMT_MAPS_BPF_H
+#define PMT_MAPS_BPF_H
+
+#include "pymemtrace/abi.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PMT_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct pmt_target);
+} targets __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PMT_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct pmt_counts);
+} counts __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PMT_MAX_TARGETS);
+	__type(key, __u64);
+	__type(value, struct pmt_rss);
+} rss __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 << 10);
+} events __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PMT_LOSS_KINDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses __weak SEC(".maps");
+
+/* How far CPU n's copy of a per-CPU object lies from the object's nominal address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PMT_MAX_CPUS); /* set to the number of possible CPUs before loading */
+	__type(key, __u32);
+	__type(value, __u64);
+} cpu_offsets __weak SEC(".maps");
+
+/* Set before loading; constants to the verifier, which drops what they switch off. */
+const volatile __u32 cfg_cpus __weak = 1;      /* possible CPUs */
+const volatile __u32 cfg_pid_ns __weak = 0;    /* inode of the tool's PID namespace */
+const volatile __u32 cfg_report __weak = 0;    /* write records of fork, exec, exit, entry */
+const volatile __u32 cfg_gate_sums __weak = 0; /* many CPUs: sum only when the batch moved */
+
+#endif

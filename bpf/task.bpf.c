@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Lives of processes: fork, exec, exit of targets, and the stop at a program's entry point.
+ */
+#include "common.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define SIGSTOP		  19
+#define SIGNAL_GROUP_EXIT 0x00000004 /* include/linux/sched/signal.h */
+
+/* Too large for the stack. */
+static const struct pmt_counts no_counts;
+
+/* Runs in the parent, after everything is copied and before the child runs. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 ptgid = parent->tgid, tgid = child->tgid;
+	const struct pmt_target *t;
+
+	if (ptgid == tgid) /* a thread */
+		return 0;
+	t = bpf_map_lookup_elem(&targets, &ptgid);
+	if (!t || !(t->flags & PMT_FOLLOW))
+		return 0;
+	if (bpf_map_update_elem(&counts, &tgid, &no_counts, BPF_ANY) ||
+	    bpf_map_update_elem(&targets, &tgid, t, BPF_ANY)) {
+		bpf_map_delete_elem(&counts, &tgid);
+		count_loss(PMT_LOSS_TARGETS);
+		return 0;
+	}
+	/* A child of vfork runs on its parent's mm until it execs. */
+	if (child->mm && child->mm != parent->mm)
+		register_mm(child->mm, tgid);
+	report(PMT_REC_FORK, child, parent, 0);
+	return 0;
+}
+
+/* Runs in the process, with the new mm in place and no instruction of the program run. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
+	struct pmt_counts *c;
+	__u64 events, foreign;
+	__u32 flags;
+
+	if (!t)
+		return 0;
+	c = bpf_map_lookup_elem(&counts, &tgid);
+	if (!c)
+		return 0;
+	forget_mm(c, tgid);
+	events = c->last.events;
+	foreign = c->last.foreign;
+
+	/* Nothing that was found out about the interpreter is true of the new program. */
+	flags = t->flags & (PMT_FOLLOW | PMT_STOP_EXEC);
+	__builtin_memset(t, 0, sizeof(*t));
+	__builtin_memset(c, 0, sizeof(*c));
+	t->flags = flags;
+	c->last.events = events;
+	c->last.foreign = foreign;
+
+	if (task->mm)
+		register_mm(task->mm, tgid);
+	if (flags & PMT_STOP_EXEC)
+		bpf_send_signal(SIGSTOP);
+	report(PMT_REC_EXEC, task, NULL, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct pmt_counts *c;
+	__s32 status;
+
+	if (!bpf_map_lookup_elem(&targets, &tgid) || !is_last_thread(task))
+		return 0;
+	c = bpf_map_lookup_elem(&counts, &tgid);
+	if (!c || __sync_val_compare_and_swap(&c->ended, 0, 1))
+		return 0;
+	forget_mm(c, tgid);
+	/* As wait() puts it together, kernel/exit.c: wait_task_zombie(). */
+	status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
+							  : task->group_leader->exit_code;
+	report(PMT_REC_EXIT, task, NULL, status);
+	return 0;
+}
+
+/* At the entry point of a program, that is after its libraries are mapped. */
+SEC("uprobe")
+int on_entry(struct pt_regs *ctx)
+{
+	__u32 tgid = current_tgid();
+	struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
+
+	if (!t || !(t->flags & PMT_STOP_ENTRY))
+		return 0;
+	t->flags &= ~PMT_STOP_ENTRY;
+	bpf_send_signal(SIGSTOP);
+	report(PMT_REC_ENTRY, bpf_get_current_task_btf(), NULL, 0);
+	return 0;
+}

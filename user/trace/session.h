@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * struct trace as the files of this layer see it.
+ */
+#ifndef PMT_TRACE_SESSION_H
+#define PMT_TRACE_SESSION_H
+
+#include "trace/probes.h"
+#include "trace/trace.h"
+
+struct pymemtrace_bpf; /* the skeleton */
+struct ring_buffer;
+
+/* A file with probes in it: one link per row of the probe table that has a site. */
+struct traced_file {
+	uint64_t dev, inode;
+	struct probe_link *links; /* nr_probes of them */
+};
+
+/* A process as this PID namespace and as BPF call it. */
+struct known_process {
+	pid_t pid;
+	uint32_t tgid;
+};
+
+/* A one-shot probe at the entry point of the program that pid is about to run. */
+struct entry_stop {
+	uint32_t tgid;
+	struct probe_link link;
+};
+
+struct trace {
+	struct pymemtrace_bpf *skel;
+	struct trace_options options;
+	struct bpf_link **links; /* of tracepoints, nr_probes of them */
+	struct ring_buffer *ring;
+	struct pmt_rec *next; /* where the ring's callback puts a record, during trace_next */
+	bool multi, batched, iter_unfiltered;
+
+	struct traced_file *files;
+	size_t nr_files;
+	struct known_process *known;
+	size_t nr_known, size_known;
+	struct entry_stop *stops;
+	size_t nr_stops;
+};
+
+/*
+ * Runs the task iterator over one process: its RSS becomes exact if it is a target. Returns 0 and
+ * its tgid, -ESRCH if this PID namespace has no such process.
+ */
+int tasks_visit(struct trace *t, pid_t pid, uint32_t *ret_tgid);
+
+/* pid <-> tgid of processes met so far. 0: not known. */
+uint32_t known_tgid(const struct trace *t, pid_t pid);
+int known_add(struct trace *t, pid_t pid, uint32_t tgid);
+void known_remove(struct trace *t, pid_t pid);
+
+/* As known_tgid, and asks the kernel if it is not known. 0: no such process. */
+uint32_t resolve_tgid(struct trace *t, pid_t pid);
+
+int ring_open(struct trace *t, struct fault *f);
+void ring_close(struct trace *t);
+
+/* Takes away the entry probes of a process that has reached its own, or has ended. */
+void entry_stops_remove(struct trace *t, uint32_t tgid);
+
+#endif

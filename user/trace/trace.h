@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The BPF side as the commands see it. Only this layer includes <bpf/...> and the skeleton.
+ *
+ * PIDs in this interface are those of the tool's own PID namespace; BPF's are the initial
+ * namespace's, and the translation happens here.
+ */
+#ifndef PMT_TRACE_TRACE_H
+#define PMT_TRACE_TRACE_H
+
+#include "model/snapshot.h"
+#include "pymemtrace/abi_user.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct fault;
+struct trace;
+
+/*
+ * Loads the BPF object and attaches what concerns all processes: rss_stat, and with follow also
+ * fork, exec and exit. EPERM (hint: which capability), ENOTSUP (no BTF, no BPF).
+ */
+struct trace_options {
+	bool pools;    /* load the pool probe too */
+	bool programs; /* exec, fork and exit of targets are reported (--children, -- PROGRAM) */
+};
+
+int trace_open(struct trace **ret, const struct trace_options *o, struct fault *f);
+void trace_close(struct trace *t); /* detaches everything; accepts NULL */
+
+/* Where to probe in one file; offsets of 0 are left out. The fd is borrowed for the call. */
+struct trace_sites {
+	int file_fd;
+	uint64_t dev, inode;
+	const char *file_name; /* for messages */
+	uint64_t arena_alloc, arena_free, new_pool;
+};
+
+/* Idempotent per (dev, inode). One uprobe_multi link per program and file where the kernel has it. */
+int trace_attach_file(struct trace *t, const struct trace_sites *s, struct fault *f);
+
+/*
+ * Makes pid a target, or replaces what is known of it; counts are kept if it already was one, and
+ * its RSS is (re)read exactly from the kernel's counters.
+ */
+int trace_set_target(struct trace *t, pid_t pid, const struct pmt_target *what, struct fault *f);
+int trace_remove_target(struct trace *t, pid_t pid);
+
+/*
+ * Everything counted for pid. Of a process that has ended, what was seen last, until
+ * trace_remove_target. ESRCH: no target.
+ */
+struct trace_counts {
+	struct rss rss;	      /* bytes, as the rss_stat events left them */
+	struct rss rss_exact; /* bytes, the kernel's counters read now: the figure to show */
+	struct pmt_counts counts;
+	uint64_t rss_events, rss_foreign; /* since it became a target, across exec */
+	bool ended;
+};
+
+int trace_read(struct trace *t, pid_t pid, struct trace_counts *ret, struct fault *f);
+
+/* Sums of the losses map, by enum pmt_loss. */
+int trace_read_losses(struct trace *t, uint64_t ret[PMT_LOSS_KINDS]);
+const char *trace_loss_text(enum pmt_loss l); /* "fork and exec records dropped" */
+
+/*
+ * fork, exec and exit of targets, in the order they happened. fd for poll(); trace_next returns 1
+ * and fills ret, 0 when there is none, or -errno.
+ */
+struct trace_event {
+	enum pmt_rec_type type;
+	pid_t pid, parent; /* 0 if not visible in this PID namespace */
+	int status;
+};
+
+int trace_event_fd(const struct trace *t);
+int trace_next(struct trace *t, struct trace_event *ret);
+
+/*
+ * A one-shot stop (SIGSTOP) of the target pid at a file offset of a program about to run: its entry
+ * point. Announced by PMT_REC_ENTRY. Needs trace_options.programs.
+ */
+int trace_stop_at(struct trace *t, pid_t pid, int file_fd, uint64_t offset, struct fault *f);
+
+/* How it is attached: "uprobe_multi" or "perf uprobes"; and "exact" or "batched" RSS. */
+const char *trace_uprobe_kind(const struct trace *t);
+bool trace_rss_is_batched(const struct trace *t); /* kernels < 6.2: steps of 64 pages per thread */
+
+#endif
