@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every command is made of: a row of the table in main.c, its options, and the one place where
+ * a fault becomes a message and an exit status.
+ */
+#ifndef PMT_CMD_CMD_H
+#define PMT_CMD_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct fault;
+
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_INCOMPLETE = 3, /* only under --strict */
+};
+
+#define TOP_ALL UINT64_MAX
+
+struct options {
+	const struct command *command;
+	pid_t *pids;
+	size_t nr_pids;
+	bool children;
+	uint64_t interval_ns;
+	uint64_t reports; /* -n; 0: no limit */
+	uint64_t duration_ns; /* -d; 0: no limit */
+	const char *output;
+	bool force;
+	const char *format; /* one of the command's */
+	bool pause, strict, quiet, as_root;
+	int verbose;
+	uint64_t top;
+	const char *sort;
+	const char **include, **exclude; /* NULL-terminated globs */
+	char **args; /* what is neither option nor program: FILEs */
+	size_t nr_args;
+	char **program; /* after "--", NULL-terminated; NULL: none */
+};
+
+struct command {
+	const char *name;
+	const char *summary;
+	const char *args_doc; /* "-p PID[,PID...]" */
+	const char *doc;      /* of --help, below the options */
+	unsigned int takes;   /* enum option_bit of every option it takes */
+	const char *formats;  /* "text json", the first is the default */
+	int (*run)(const struct options *o);
+};
+
+extern const struct command *const commands[]; /* NULL-terminated; the first is the default */
+
+/*
+ * Parses argv (argv[0] is the command's name for messages). Returns -1, or the exit status with
+ * which to end at once (usage errors, --help). Options live until the program ends.
+ */
+int options_parse(const struct command *c, int argc, char **argv, struct options *ret);
+
+/* "pymemtrace-bpf: text" and "hint: ..." on stderr; returns the exit status for that fault. */
+int report_fault(const struct fault *f);
+
+/* A note on stderr that -q silences: "pymemtrace-bpf: note: ...". */
+void report_note(const struct options *o, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+bool format_is(const struct options *o, const char *format);
+
+extern const struct command cmd_stat, cmd_snapshot, cmd_list, cmd_doctor, cmd_diff;
+
+/* One bit per option; the table is in options.c. */
+enum option_bit {
+	OPT_PID = 1 << 0,
+	OPT_CHILDREN = 1 << 1,
+	OPT_INTERVAL = 1 << 2,
+	OPT_REPORTS = 1 << 3,
+	OPT_DURATION = 1 << 4,
+	OPT_OUTPUT = 1 << 5,
+	OPT_FORMAT = 1 << 6,
+	OPT_PAUSE = 1 << 7,
+	OPT_STRICT = 1 << 8,
+	OPT_TOP = 1 << 9,
+	OPT_SORT = 1 << 10,
+	OPT_GLOB = 1 << 11,
+	OPT_PROGRAM = 1 << 12, /* "-- PROGRAM" and --as-root */
+	OPT_FILES = 1 << 13,   /* two FILE arguments */
+};
+
+#endif

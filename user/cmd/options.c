@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * THE OPTION TABLE and its parser, by glibc's argp. One row per option; a command's bits say which
+ * it takes, the others are refused with the names of the commands that take them.
+ */
+#include "cmd/cmd.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PIDS  1024
+#define MAX_GLOBS 64
+#define PID_LIMIT 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
+
+enum { KEY_CHILDREN = 256,
+       KEY_FORMAT,
+       KEY_PAUSE,
+       KEY_STRICT,
+       KEY_TOP,
+       KEY_SORT,
+       KEY_INCLUDE,
+       KEY_EXCLUDE,
+       KEY_AS_ROOT,
+       KEY_HELP };
+
+static const struct {
+	struct argp_option argp;
+	unsigned int bit; /* 0: every command */
+} rows[] = {
+	{{"pid", 'p', "PID[,PID...]", 0, "processes to look at, by host PID", 1}, OPT_PID},
+	{{"children", KEY_CHILDREN, 0, 0, "their descendants too, present and future", 1},
+	 OPT_CHILDREN},
+	{{"as-root", KEY_AS_ROOT, 0, 0, "run PROGRAM as root, not as the user behind sudo", 1},
+	 OPT_PROGRAM},
+	{{"interval", 'i', "SECONDS", 0, "time between reports", 2}, OPT_INTERVAL},
+	{{"reports", 'n', "REPORTS", 0, "end after so many", 2}, OPT_REPORTS},
+	{{"duration", 'd', "SECONDS", 0, "end after this time (90s, 5m, 1h)", 2}, OPT_DURATION},
+	{{"output", 'o', "FILE", 0, "write here instead of stdout", 3}, OPT_OUTPUT},
+	{{"force", 'f', 0, 0, "replace FILE if it exists", 3}, OPT_OUTPUT},
+	{{"format", KEY_FORMAT, "FORMAT", 0, "output format", 3}, OPT_FORMAT},
+	{{"top", KEY_TOP, "N", 0, "rows of ranked tables; 0 none, 'all'", 3}, OPT_TOP},
+	{{"sort", KEY_SORT, "COLUMN", 0, "order by this JSON field", 3}, OPT_SORT},
+	{{"include", KEY_INCLUDE, "GLOB", 0, "only processes whose command matches", 3}, OPT_GLOB},
+	{{"exclude", KEY_EXCLUDE, "GLOB", 0, "no process whose command matches", 3}, OPT_GLOB},
+	{{"pause", KEY_PAUSE, 0, 0, "stop the process for the milliseconds of a read", 4},
+	 OPT_PAUSE},
+	{{"strict", KEY_STRICT, 0, 0, "exit 3 if anything was lost; no unmeasured layout", 4},
+	 OPT_STRICT},
+	{{"quiet", 'q', 0, 0, "no notes on stderr", 5}, 0},
+	{{"verbose", 'v', 0, 0, "more; twice: debug output", 5}, 0},
+	{{"help", KEY_HELP, 0, 0, "this text", 5}, 0},
+};
+
+struct parse {
+	struct options *o;
+	const struct command *c;
+	size_t nr_include, nr_exclude;
+};
+
+static int usage(const struct command *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int usage(const struct command *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "pymemtrace-bpf %s: ", c->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nhint: pymemtrace-bpf %s --help\n", c->name);
+	exit(EXIT_USAGE);
+}
+
+static void refuse(const struct command *c, size_t row)
+{
+	char takers[256] = "";
+
+	for (const struct command *const *other = commands; *other; other++)
+		if ((*other)->takes & rows[row].bit) {
+			size_t n = strlen(takers);
+
+			snprintf(takers + n, sizeof(takers) - n, "%s%s", n ? ", " : "",
+				 (*other)->name);
+		}
+	if (rows[row].argp.key < 256)
+		usage(c, "-%c is not an option of this command, but of: %s", rows[row].argp.key,
+		      takers);
+	usage(c, "--%s is not an option of this command, but of: %s", rows[row].argp.name, takers);
+}
+
+/* "42", "42,43", "42 43" (the output of pidof) */
+static void parse_pids(const struct command *c, struct options *o, char *list)
+{
+	for (char *save = NULL, *word = strtok_r(list, ", \t\n", &save); word;
+	     word = strtok_r(NULL, ", \t\n", &save)) {
+		bool known = false;
+		uint64_t pid;
+		pid_t *more;
+		char shown[64];
+
+		if (text_parse_u64(word, 1, PID_LIMIT, &pid))
+			usage(c, "-p %s: not a PID (1 to %d)",
+			      text_escape(shown, sizeof(shown), word, strlen(word)), PID_LIMIT);
+		for (size_t i = 0; i < o->nr_pids; i++)
+			known |= o->pids[i] == (pid_t)pid;
+		if (known)
+			continue;
+		if (o->nr_pids == MAX_PIDS)
+			usage(c, "-p: more than %d PIDs", MAX_PIDS);
+		more = realloc(o->pids, (o->nr_pids + 1) * sizeof(*more));
+		if (!more)
+			abort();
+		o->pids = more;
+		o->pids[o->nr_pids++] = (pid_t)pid;
+	}
+	if (!o->nr_pids)
+		usage(c, "-p: no PID given");
+}
+
+static void add_glob(const struct command *c, const char ***list, size_t *nr, const char *glob)
+{
+	const char **more = realloc(*list, (*nr + 2) * sizeof(*more));
+
+	if (!more)
+		abort();
+	if (*nr == MAX_GLOBS)
+		usage(c, "more than %d globs", MAX_GLOBS);
+	*list = more;
+	more[(*nr)++] = glob;
+	more[*nr] = NULL;
+}
+
+static bool is_word_of(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *w = words; w && n; w = strchr(w, ' '), w = w ? w + 1 : NULL)
+		if (!strncmp(w, word, n) && (w[n] == ' ' || !w[n]))
+			return true;
+	return false;
+}
+
+static void print_help(const struct command *c)
+{
+	printf("Usage: pymemtrace-bpf %s %s\n%s.\n\n", c->name, c->args_doc, c->summary);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct argp_option *a = &rows[i].argp;
+		char left[64], key[8] = "   ";
+
+		if (rows[i].bit && !(c->takes & rows[i].bit))
+			continue;
+		if (a->key < 256)
+			snprintf(key, sizeof(key), "-%c,", a->key);
+		snprintf(left, sizeof(left), "%s --%s%s%s", key, a->name, a->arg ? " " : "",
+			 a->arg ? a->arg : "");
+		printf("  %-28s %s", left, a->doc);
+		if (a->key == KEY_FORMAT)
+			printf(": %s", c->formats);
+		putchar('\n');
+	}
+	if (c->doc)
+		printf("\n%s", c->doc);
+	exit(EXIT_OK);
+}
+
+static error_t parse_one(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+	const struct command *c = p->c;
+	struct options *o = p->o;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].argp.key == key && rows[i].bit && !(c->takes & rows[i].bit))
+			refuse(c, i);
+	switch (key) {
+	case 'p':
+		parse_pids(c, o, arg);
+		break;
+	case KEY_CHILDREN:
+		o->children = true;
+		break;
+	case KEY_AS_ROOT:
+		o->as_root = true;
+		break;
+	case 'i':
+		if (text_parse_time(arg, &o->interval_ns) || o->interval_ns < 10000000)
+			usage(c, "-i %s: not a time of 10 ms or more (5, 0.5, 90s, 5m, 1h)", arg);
+		break;
+	case 'n':
+		if (text_parse_u64(arg, 1, UINT32_MAX, &o->reports))
+			usage(c, "-n %s: not a number of reports (1 or more)", arg);
+		break;
+	case 'd':
+		if (text_parse_time(arg, &o->duration_ns))
+			usage(c, "-d %s: not a time (5, 0.5, 90s, 5m, 1h)", arg);
+		break;
+	case 'o':
+		if (!*arg)
+			usage(c, "-o: an empty file name");
+		o->output = arg;
+		break;
+	case 'f':
+		o->force = true;
+		break;
+	case KEY_FORMAT:
+		if (!is_word_of(c->formats, arg))
+			usage(c, "--format %s: not one of: %s", arg, c->formats);
+		o->format = arg;
+		break;
+	case KEY_TOP:
+		if (!strcmp(arg, "all"))
+			o->top = TOP_ALL;
+		else if (text_parse_u64(arg, 0, UINT32_MAX, &o->top))
+			usage(c, "--top %s: neither a number nor 'all'", arg);
+		break;
+	case KEY_SORT:
+		o->sort = arg;
+		break;
+	case KEY_INCLUDE:
+		add_glob(c, &o->include, &p->nr_include, arg);
+		break;
+	case KEY_EXCLUDE:
+		add_glob(c, &o->exclude, &p->nr_exclude, arg);
+		break;
+	case KEY_PAUSE:
+		o->pause = true;
+		break;
+	case KEY_STRICT:
+		o->strict = true;
+		break;
+	case 'q':
+		o->quiet = true;
+		log_level = LOG_QUIET;
+		break;
+	case 'v':
+		o->verbose++;
+		log_level = o->verbose > 1 ? LOG_DEBUG : LOG_VERBOSE;
+		break;
+	case KEY_HELP:
+		print_help(c);
+		break;
+	case ARGP_KEY_ARG: {
+		char **more = realloc(o->args, (o->nr_args + 1) * sizeof(*more));
+
+		if (!more)
+			abort();
+		o->args = more;
+		o->args[o->nr_args++] = arg;
+		break;
+	}
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* The suffix of -o chooses the format where --format does not. */
+static const char *format_of_suffix(const struct command *c, const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && is_word_of(c->formats, dot + 1) ? dot + 1 : NULL;
+}
+
+static void check(const struct command *c, struct options *o)
+{
+	uint64_t pid;
+
+	if (o->nr_args && !(c->takes & OPT_FILES)) {
+		if (!text_parse_u64(o->args[0], 1, PID_LIMIT, &pid))
+			usage(c, "'%s' is not an option; did you mean -p %s?", o->args[0],
+			      o->args[0]);
+		usage(c, "'%s' is neither a command nor an option", o->args[0]);
+	}
+	if (c->takes & OPT_FILES && o->nr_args != 2)
+		usage(c, "needs two files, not %zu", o->nr_args);
+	if (o->program && !(c->takes & OPT_PROGRAM))
+		usage(c, "this command starts no program");
+	if (o->program && o->nr_pids)
+		usage(c, "-p and a program to start exclude each other");
+	if (o->program && !o->program[0])
+		usage(c, "-- needs a program");
+	if (o->as_root && !o->program)
+		usage(c, "--as-root needs -- PROGRAM");
+	if (c->takes & OPT_PROGRAM && !o->nr_pids && !o->program)
+		usage(c, "needs -p PID, or -- PROGRAM");
+	if (c->takes & OPT_PID && !(c->takes & (OPT_PROGRAM | OPT_SORT)) && !o->nr_pids)
+		usage(c, "needs -p PID");
+	if (o->force && !o->output)
+		usage(c, "-f needs -o FILE");
+	if (!o->format) {
+		if (o->output)
+			o->format = format_of_suffix(c, o->output);
+		if (!o->format) {
+			o->format = strdup(c->formats);
+			if (!o->format)
+				abort();
+			((char *)o->format)[strcspn(o->format, " ")] = 0;
+		}
+	}
+}
+
+int options_parse(const struct command *c, int argc, char **argv, struct options *ret)
+{
+	struct argp_option options[ARRAY_SIZE(rows) + 1] = {0};
+	const struct argp argp = {.options = options, .parser = parse_one};
+	struct parse p = {.o = ret, .c = c};
+	char name[64];
+
+	*ret = (struct options){.command = c, .interval_ns = 5000000000ull, .top = TOP_ALL};
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--")) {
+			ret->program = argv + i + 1;
+			argc = i;
+			break;
+		}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		options[i] = rows[i].argp;
+	snprintf(name, sizeof(name), "pymemtrace-bpf %s", c->name);
+	argv[0] = name;
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &p);
+	check(c, ret);
+	return -1;
+}
+
+bool format_is(const struct options *o, const char *format)
+{
+	return !strcmp(o->format, format);
+}

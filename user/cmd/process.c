@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/process.h"
+
+#include "base/cleanup.h"
+#include "cmd/cmd.h"
+#include "python/python.h"
+#include "target/target.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void process_find_python(struct process *p, bool strict)
+{
+	int err;
+
+	python_close(p->python);
+	p->python = NULL;
+	fault_clear(&p->why);
+	err = python_open(&p->python, p->target, strict, &p->why);
+	p->supported = !err;
+}
+
+int process_open(struct process *ret, pid_t pid, bool strict, struct fault *f)
+{
+	struct process p = {0};
+	int err = target_open(&p.target, pid, f);
+
+	if (!err)
+		err = target_identify(p.target, &p.id, f);
+	if (err) {
+		process_done(&p);
+		return err;
+	}
+	process_find_python(&p, strict);
+	*ret = p;
+	return 0;
+}
+
+void process_done(struct process *p)
+{
+	python_close(p->python);
+	process_id_done(&p->id);
+	target_close(p->target);
+	memset(p, 0, sizeof(*p));
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+static int read_all(struct process *p, struct snapshot *s, struct fault *f)
+{
+	int err = target_rss(p->target, &s->rss, f);
+
+	if (err)
+		return err;
+	if (p->supported) {
+		err = python_read_stats(p->python, &s->stats, &s->losses, f);
+		if (err)
+			return err;
+		s->has_stats = true;
+	}
+	if (p->python)
+		s->python = *python_id(p->python);
+	s->time_ns = now_ns();
+	return 0;
+}
+
+int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct fault *f)
+{
+	struct snapshot s = {.process = p->id};
+	struct pause *stopped = NULL;
+	int err = 0;
+
+	if (pause)
+		err = target_pause(&stopped, p->target, f);
+	if (!err)
+		err = read_all(p, &s, f);
+	if (pause && stopped) {
+		s.pause_ns = target_resume(stopped);
+		s.paused = true;
+	}
+	if (err) {
+		/* a target that ended meanwhile fails every read in its own way: say what happened */
+		if (target_ended(p->target))
+			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
+		return err;
+	}
+	s.process.comm = copy(p->id.comm);
+	s.process.cmdline = copy(p->id.cmdline);
+	s.process.exe = copy(p->id.exe);
+	s.process.container = copy(p->id.container);
+	*ret = s;
+	return 0;
+}
+
+bool process_matches(const struct options *o, const struct process_id *id)
+{
+	const char *command = id->cmdline && *id->cmdline ? id->cmdline : id->comm;
+	bool in = !o->include;
+
+	if (!command)
+		command = "";
+	for (const char **g = o->include; g && *g; g++)
+		in |= !fnmatch(*g, command, 0);
+	for (const char **g = o->exclude; g && *g; g++)
+		in &= !!fnmatch(*g, command, 0);
+	return in;
+}
+
+static bool known(const pid_t *pids, size_t nr, pid_t pid)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+int process_select(const struct options *o, pid_t **ret, struct fault *f)
+{
+	pid_t *pids = calloc(o->nr_pids + 1, sizeof(*pids));
+	size_t nr = o->nr_pids;
+
+	if (!pids)
+		return fault_set(f, ENOMEM, "no memory");
+	memcpy(pids, o->pids, nr * sizeof(*pids));
+	for (size_t i = 0; o->children && i < o->nr_pids; i++) {
+		_cleanup_free_ pid_t *more = NULL;
+		int n = target_list_descendants(o->pids[i], &more);
+		pid_t *grown;
+
+		if (n <= 0)
+			continue;
+		grown = realloc(pids, (nr + (size_t)n) * sizeof(*pids));
+		if (!grown) {
+			free(pids);
+			return fault_set(f, ENOMEM, "no memory");
+		}
+		pids = grown;
+		for (int k = 0; k < n; k++)
+			if (!known(pids, nr, more[k]))
+				pids[nr++] = more[k];
+	}
+	*ret = pids;
+	return (int)nr;
+}

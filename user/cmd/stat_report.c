@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/stat_report.h"
+
+#include "base/fault.h"
+#include "cmd/cmd.h"
+#include "cmd/watch.h"
+#include "output/json.h"
+#include "output/tables.h"
+#include "trace/trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+
+int stat_report_open(struct stat_reporter *r, const struct options *o, struct fault *f)
+{
+	int err;
+
+	memset(r, 0, sizeof(*r));
+	r->o = o;
+	r->json = format_is(o, "json");
+	err = sink_open(&r->sink, o->output, o->force, f);
+	r->printer.out = r->sink.f;
+	r->printer.several = o->nr_pids > 1 || o->children || o->program;
+	return err;
+}
+
+int stat_report_close(struct stat_reporter *r)
+{
+	struct fault f = {0};
+
+	if (r->broken) {
+		sink_abort(&r->sink);
+		return report_fault(&r->why);
+	}
+	if (sink_commit(&r->sink, &f))
+		return report_fault(&f);
+	if (r->failed)
+		return EXIT_FAILED;
+	return r->lost && r->o->strict ? EXIT_INCOMPLETE : EXIT_OK;
+}
+
+void stat_report_abort(struct stat_reporter *r)
+{
+	sink_abort(&r->sink);
+}
+
+static void write_json(struct stat_reporter *r, json_t *doc)
+{
+	int err = doc ? json_write(r->sink.f, doc, true) : -ENOMEM;
+
+	json_decref(doc);
+	if (err && !r->broken) {
+		r->broken = true;
+		fault_errno(&r->why, -err, "cannot write the reports");
+	}
+}
+
+/* {"schema", "kind": "health", "health": {...}}: what was lost for all processes together */
+static json_t *losses_document(const struct report_health *h)
+{
+	json_t *doc = json_document("health"), *health = json_object();
+
+	if (fields_to_json(health, &health_table, h) ||
+	    json_object_set(doc, "health", health)) {
+		json_decref(doc);
+		doc = NULL;
+	}
+	json_decref(health);
+	return doc;
+}
+
+void stat_report_flush(struct stat_reporter *r, struct trace *t)
+{
+	struct report_health h = {0};
+	uint64_t now[PMT_LOSS_KINDS];
+
+	if (!trace_read_losses(t, now)) {
+		h.records_lost = now[PMT_LOSS_RING] - r->losses[PMT_LOSS_RING];
+		h.targets_lost = now[PMT_LOSS_TARGETS] - r->losses[PMT_LOSS_TARGETS];
+		h.rss_lost = now[PMT_LOSS_RSS_MAP] - r->losses[PMT_LOSS_RSS_MAP];
+		memcpy(r->losses, now, sizeof(now));
+	}
+	if (report_health_any(&h)) {
+		r->lost = true;
+		if (r->json)
+			write_json(r, losses_document(&h));
+		else
+			report_print_health(r->sink.f, 0, false, &h);
+	}
+	if (!r->broken && sink_flush(&r->sink, &r->why))
+		r->broken = true;
+}
+
+/* -v: the same figures from the two sources that must agree. */
+static void print_both(struct stat_reporter *r, const struct moment *m)
+{
+	const struct rss *a = &m->counts.rss, *b = &m->snap.rss;
+
+	if (!r->o->verbose || r->json)
+		return;
+	fprintf(r->sink.f,
+		"# RSS by BPF:  anon %" PRId64 "  file %" PRId64 "  shmem %" PRId64 "  swap %" PRId64
+		"  (%" PRIu64 " events)\n"
+		"# RSS by /proc: anon %" PRId64 "  file %" PRId64 "  shmem %" PRId64 "  swap %" PRId64
+		"\n",
+		a->anon, a->file, a->shmem, a->swap, m->counts.rss_events, b->anon, b->file,
+		b->shmem, b->swap);
+}
+
+void stat_report_begin(struct stat_reporter *r, const struct watched *w)
+{
+	const struct moment *m = &w->last;
+	bool pymalloc = m->snap.has_stats && m->snap.stats.pymalloc;
+	struct report_header h = {
+		.process = &w->process.id,
+		.python = &m->snap.python,
+		.arena_bytes = pymalloc ? m->snap.stats.arena_bytes : 0,
+		.interval_ns = (int64_t)r->o->interval_ns,
+		.endless = !r->o->reports && !r->o->duration_ns,
+	};
+	struct report_state s = {
+		.time_ns = m->snap.time_ns,
+		.process = &w->process.id,
+		.python = &m->snap.python,
+		.rss = m->counts.rss_exact,
+		.stats = m->snap.has_stats ? &m->snap.stats : NULL,
+		.health = {.read = m->snap.losses, .state_disagreed = w->state_disagreed},
+	};
+
+	r->lost |= report_health_any(&s.health);
+	if (!w->process.supported)
+		report_note(r->o, "%s; its RSS is watched all the same", w->process.why.text);
+	if (pymalloc && !w->arena_events)
+		report_note(r->o,
+			    "pid %d: its arena allocator is not CPython's own: arenas from state",
+			    (int)w->process.id.pid);
+	if (r->json) {
+		write_json(r, json_report_state(&s));
+		return;
+	}
+	report_print_header(&r->printer, &h);
+	report_print_state(&r->printer, &s);
+	print_both(r, m);
+}
+
+static void print_change(struct stat_reporter *r, const struct watched *w,
+			 const struct moment *from, const struct moment *to)
+{
+	struct report_change c;
+	struct fault f = {0};
+
+	watch_change(w, from, to, &c);
+	r->lost |= report_health_any(&c.health);
+	if (r->json) {
+		write_json(r, json_report_change(&c));
+		return;
+	}
+	if (report_print_change(&r->printer, &c, &f))
+		stat_report_problem(r, w, &f);
+	print_both(r, to);
+}
+
+void stat_report_change(struct stat_reporter *r, const struct watched *w, const struct moment *prev)
+{
+	print_change(r, w, prev, &w->last);
+}
+
+void stat_report_total(struct stat_reporter *r, struct watched *w)
+{
+	w->total_done = true;
+	print_change(r, w, &w->base, &w->last);
+}
+
+void stat_report_exec(struct stat_reporter *r, struct watched *w)
+{
+	if (!r->json)
+		fprintf(r->sink.f, "# pid %d runs another program now; the total of the one before:\n",
+			(int)w->process.id.pid);
+	print_change(r, w, &w->base, &w->last);
+}
+
+void stat_report_end(struct stat_reporter *r, struct watched *w)
+{
+	int status = w->wait_status, pid = (int)w->process.id.pid;
+
+	if (!r->json) {
+		if (WIFSIGNALED(status))
+			fprintf(r->sink.f, "# pid %d was ended by signal %d (%s)", pid,
+				WTERMSIG(status), strsignal(WTERMSIG(status)));
+		else
+			fprintf(r->sink.f, "# pid %d ended with status %d", pid,
+				WEXITSTATUS(status));
+		fputs("; pymalloc's figures are those of the last report\n", r->sink.f);
+		r->printer.gap = false;
+	}
+	stat_report_total(r, w);
+}
+
+void stat_report_problem(struct stat_reporter *r, const struct watched *w, const struct fault *f)
+{
+	(void)w;
+	r->failed = true;
+	report_fault(f);
+}

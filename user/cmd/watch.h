@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One process under `stat`: what is attached to it, the moment it was first seen and the newest one,
+ * and how two moments make a report.
+ */
+#ifndef PMT_CMD_WATCH_H
+#define PMT_CMD_WATCH_H
+
+#include "cmd/process.h"
+#include "model/report.h"
+#include "trace/trace.h"
+
+#include <stdbool.h>
+
+struct options;
+struct trace;
+
+/* State and events of one moment. */
+struct moment {
+	struct snapshot snap;
+	struct trace_counts counts;
+	bool anchored; /* no arena event happened while the state was read: both can be compared */
+	uint64_t arenas_effective; /* calls that gave an arena by then, as far as known */
+};
+
+enum watch_phase {
+	WATCH_IDLE,	/* no Python in it (a shell, a shim); its RSS is not reported */
+	WATCH_STARTING, /* Python, not initialised yet: probes are in, state cannot be read */
+	WATCH_RUNNING,	/* reports can be made */
+	WATCH_ENDED,
+};
+
+struct watched {
+	struct process process;
+	enum watch_phase phase;
+	uint32_t flags;	       /* pmt_target_flags that are ours to keep: PMT_FOLLOW, ... */
+	bool arena_events;     /* probes are in, and they are CPython's own arena allocator */
+	bool pool_events;
+	bool from_start;       /* watched from its first instruction: the base is nothing at all */
+	bool has_base;
+	bool total_done;       /* its total has been reported */
+	int wait_status;       /* once ended */
+	struct moment base, last;
+	uint64_t state_disagreed;
+};
+
+/* Makes pid a target and attaches to its interpreter. Errors only if it cannot be watched at all. */
+int watch_open(struct watched *w, struct trace *t, pid_t pid, const struct options *o,
+	       uint32_t flags, struct fault *f);
+
+/*
+ * Looks at what runs in it now (again): after exec, or while an interpreter starts. Keeps the
+ * target's flags.
+ */
+int watch_look(struct watched *w, struct trace *t, const struct options *o, struct fault *f);
+
+/* Reads a moment. The first becomes the base; each becomes `last`. Returns the one before in prev. */
+int watch_sample(struct watched *w, struct trace *t, const struct options *o, struct moment *prev,
+		 struct fault *f);
+
+/* As well as can be after its end: counts and RSS as last seen, the state of the last moment. */
+void watch_end(struct watched *w, struct trace *t);
+
+/* What changed from one moment to another. */
+void watch_change(const struct watched *w, const struct moment *from, const struct moment *to,
+		  struct report_change *ret);
+
+void moment_done(struct moment *m);
+void watch_done(struct watched *w);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of commands, and nothing else. */
+#include "base/text.h"
+#include "cmd/cmd.h"
+#include "output/json.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PMT_VERSION
+#define PMT_VERSION "0.1.0"
+#endif
+
+/* The first is what runs when none is named. */
+const struct command *const commands[] = {
+	&cmd_stat, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_diff, NULL,
+};
+
+static const char help[] =
+	"Usage: pymemtrace-bpf [COMMAND] -p PID[,PID...] [OPTION...]\n"
+	"       pymemtrace-bpf [stat] [OPTION...] -- PROGRAM [ARG...]\n"
+	"Explain the memory of running CPython processes, from outside. Run it as root.\n"
+	"\n"
+	"Look (only reads; costs the process nothing):\n"
+	"  list         Python processes: pid, container, version, RSS, supported or why not\n"
+	"  snapshot     what sys._debugmallocstats() would print in the process\n"
+	"  doctor       what this kernel and these privileges allow\n"
+	"Watch (BPF probes, about 1 %):\n"
+	"  stat         changes of RSS, arenas and pools             [the default]\n"
+	"Afterwards (no root, no process):\n"
+	"  diff A B     what changed between two saved snapshots\n"
+	"\n"
+	"  -p PID  -i SECONDS  -n REPORTS  -d SECONDS  -o FILE [-f]  --format FORMAT\n"
+	"  --children  its descendants too      --pause     stop it while it is read\n"
+	"  --strict    exit 3 if anything was lost\n"
+	"Exit: 0 ok (also when the process ends), 1 failed, 2 usage, 3 incomplete; else PROGRAM's\n"
+	"Start: sudo pymemtrace-bpf list        More: pymemtrace-bpf COMMAND --help\n";
+
+static int print_schema(void)
+{
+	json_t *schema = json_schema();
+	int err = schema ? json_write(stdout, schema, false) : -1;
+
+	json_decref(schema);
+	return err ? EXIT_FAILED : EXIT_OK;
+}
+
+static const struct command *find(const char *name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (!strcmp((*c)->name, name))
+			return *c;
+	return NULL;
+}
+
+static int unknown(const char *word)
+{
+	char shown[64];
+	uint64_t pid;
+
+	text_escape(shown, sizeof(shown), word, strlen(word));
+	if (!text_parse_u64(word, 1, 4194304, &pid))
+		fprintf(stderr, "pymemtrace-bpf: '%s' is not a command; did you mean -p %s?\n",
+			shown, shown);
+	else
+		fprintf(stderr, "pymemtrace-bpf: no command '%s'\nhint: pymemtrace-bpf --help\n",
+			shown);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c = commands[0];
+	struct options o;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(2), reported once */
+	if (argc == 1) {
+		fputs(help, stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		fputs(help, stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("pymemtrace-bpf " PMT_VERSION);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--json-schema"))
+		return print_schema();
+	if (argv[1][0] != '-') {
+		c = find(argv[1]);
+		if (!c)
+			return unknown(argv[1]);
+		argv++;
+		argc--;
+	}
+	status = options_parse(c, argc, argv, &o);
+	return status >= 0 ? status : c->run(&o);
+}
