@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every program alone is accepted by this kernel's verifier, within its budget of instructions
+ * (budget.tsv), and the probe table has a row for each.
+ */
+#include "bpf_test.h"
+
+#include "base/cleanup.h"
+#include "pymemtrace.skel.h"
+#include "trace/libbpf_log.h"
+#include "trace/probes.h"
+#include "trace/uprobe_multi.h"
+
+#include <bpf/bpf.h>
+#include <string.h>
+
+/* "on_rss_stat\t2000" */
+static unsigned budget_of(const char *program)
+{
+	_cleanup_file_ FILE *f = fopen("tests/bpf/budget.tsv", "re");
+	char name[64];
+	unsigned n;
+
+	assert_non_null(f);
+	while (fscanf(f, "%63s %u", name, &n) == 2)
+		if (!strcmp(name, program))
+			return n;
+	fail_msg("%s is not in tests/bpf/budget.tsv", program);
+	return 0;
+}
+
+/* Loads one program for a machine with that many CPUs; returns what the verifier went through. */
+static unsigned load_alone(const struct probe *p, unsigned cpus)
+{
+	struct pymemtrace_bpf *skel = pymemtrace_bpf__open();
+	struct bpf_prog_info info = {};
+	struct bpf_program *program;
+	__u32 size = sizeof(info);
+
+	assert_non_null(skel);
+	skel->rodata->cfg_cpus = cpus;
+	skel->rodata->cfg_report = 1;
+	skel->rodata->cfg_gate_sums = cpus > 16;
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, false);
+	program = probe_program(p, skel->obj);
+	assert_non_null(program);
+	bpf_program__set_autoload(program, true);
+	libbpf_log_start();
+	if (pymemtrace_bpf__load(skel))
+		fail_msg("%s: %s", p->program, libbpf_log_tail());
+	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
+	pymemtrace_bpf__destroy(skel);
+	return info.verified_insns;
+}
+
+static void every_program_loads_within_budget(void **state)
+{
+	for (size_t i = 0; i < nr_probes; i++) {
+		unsigned n = load_alone(&probes[i], 2), most = budget_of(probes[i].program);
+
+		assert_true(n > 0);
+		if (n > most)
+			fail_msg("%s: %u instructions verified, budget %u", probes[i].program, n,
+				 most);
+	}
+}
+
+static void loads_for_the_largest_machine(void **state)
+{
+	for (size_t i = 0; i < nr_probes; i++)
+		load_alone(&probes[i], PMT_MAX_CPUS);
+}
+
+static void every_program_has_a_row(void **state)
+{
+	struct pymemtrace_bpf *skel = pymemtrace_bpf__open();
+	struct bpf_program *program;
+	size_t n = 0;
+
+	assert_non_null(skel);
+	bpf_object__for_each_program(program, skel->obj) {
+		if (!probe_find(bpf_program__name(program)))
+			fail_msg("%s has no row in probes[]", bpf_program__name(program));
+		n++;
+	}
+	assert_int_equal(n, nr_probes);
+	pymemtrace_bpf__destroy(skel);
+}
+
+/* A refusal must carry the verifier's own words: the fault is all that a user can report. */
+static void a_refusal_is_quoted(void **state)
+{
+	static const struct bpf_insn no_result[] = {{.code = 0x95 /* exit, with r0 never set */}};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	char log[512] = "";
+
+	opts.log_buf = log;
+	opts.log_size = sizeof(log);
+	opts.log_level = 1;
+	assert_true(bpf_prog_load(BPF_PROG_TYPE_KPROBE, "x", "GPL", no_result, 1, &opts) < 0);
+	assert_non_null(strstr(log, "R0 !read_ok"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_program_loads_within_budget),
+		cmocka_unit_test(loads_for_the_largest_machine),
+		cmocka_unit_test(every_program_has_a_row),
+		cmocka_unit_test(a_refusal_is_quoted),
+	};
+
+	return cmocka_run_group_tests_name("load", tests, NULL, NULL);
+}
