@@ -77,7 +77,8 @@ $(binary): $(main_object) $(user_objects)
 
 # Tables of CPython's structures, from the debug information of an interpreter.
 # It must build while the tables do not: not with user/python/layout.c.
-genlayout_objects := $(addprefix $(B)/user/python/,genlayout.o dwarf_layout.o version.o x86_walk.o) \
+genlayout_objects := $(addprefix $(B)/user/python/,genlayout.o dwarf_layout.o dwarf_type.o version.o \
+	x86_walk.o x86_value.o) \
 	$(filter $(B)/user/base/% $(B)/user/model/% $(B)/user/target/%,$(user_objects))
 
 $(B)/genlayout: $(genlayout_objects)

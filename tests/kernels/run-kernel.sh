@@ -74,7 +74,7 @@ root_has_library() {
 # "	libelf.so.1 => /lib/x86_64-linux-gnu/libelf.so.1 (0x00007f...)"
 add_libraries() {
 	local library
-	ldd "$1" 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | while read -r library; do
+	{ ldd "$1" 2>/dev/null || true; } | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | while read -r library; do
 		root_has_library "${library##*/}" ||
 			cp -L "$library" "$add/opt/t/lib/${library##*/}"
 	done

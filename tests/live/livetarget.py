@@ -35,7 +35,7 @@ class Interpreter:
 
 
 def _list():
-    script = os.environ.get("PMT_INTERPRETERS") or os.path.join(live.TOP, "tests", "tools", "interpreters.sh")
+    script = os.path.join(live.TOP, 'tests', 'tools', 'interpreters.sh')
     out = subprocess.run([script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                          timeout=600).stdout.decode()
     found, missing = [], []

@@ -35,6 +35,21 @@ missing() {
 	printf '#missing %s %s\n' "$1" "$2"
 }
 
+# Runs a command under a lock, and stops it at its first failure; called bare, because `set -e` is off
+# inside conditions. Leaves its status in $status.
+run_locked() {
+	local lock=$1
+	shift
+	set +e
+	(
+		set -e
+		flock 9
+		"$@"
+	) 9>"$lock"
+	status=$?
+	set -e
+}
+
 # name root path shape; the version is the interpreter's own word, and proof that it runs
 print_interpreter() {
 	local name=$1 root=$2 path=$3 shape=$4 version
@@ -67,9 +82,11 @@ copy_libraries() {
 # Only .dynsym is left of the symbols, as in the official container images.
 make_stripped_root() {
 	local prefix=$1 minor=$2 root=$3 part=$3.part lib
+	[ ! -e "$root/.complete" ] || return 0
 	rm -rf "$root" "$part"
 	mkdir -p "$part"/{tmp,proc,dev,etc} "$part$prefix/bin" "$part$prefix/lib"
 	chmod 1777 "$part/tmp"
+	# hard links where the cache is on the same file system
 	cp -al "$prefix/lib/python$minor" "$part$prefix/lib/" 2>/dev/null ||
 		cp -a "$prefix/lib/python$minor" "$part$prefix/lib/"
 	rm -rf "$part$prefix/lib/python$minor"/{test,site-packages,config-*,idlelib,ensurepip}
@@ -97,14 +114,12 @@ list_pyenv() {
 			print_interpreter "pyenv-$version" / "$prefix/bin/python$minor" symbols
 		fi
 		wanted "stripped-$version" || continue
-		(
-			flock 9
-			[ -e "$cache/stripped-$version/.complete" ] ||
-				make_stripped_root "$prefix" "$minor" "$cache/stripped-$version"
-		) 9>"$cache/.stripped-$version.lock" || {
+		run_locked "$cache/.stripped-$version.lock" \
+			make_stripped_root "$prefix" "$minor" "$cache/stripped-$version"
+		if [ "$status" != 0 ]; then
 			missing "stripped-$version" "copying failed"
 			continue
-		}
+		fi
 		print_interpreter "stripped-$version" "$cache/stripped-$version" \
 			"$prefix/bin/python$minor" stripped
 	done
@@ -153,6 +168,7 @@ list_suites() {
 # The suite's root with its Py_DEBUG build on top; that has DWARF and symbols of its own.
 make_debug_root() {
 	local suite=$1 root=$2 part=$2.part
+	[ ! -e "$root/.complete" ] || return 0
 	"$here/python-roots.sh" --debug "$cache" "$suite" >/dev/null 2>"$cache/.$suite.log"
 	rm -rf "$root" "$part"
 	cp -al "$cache/$suite" "$part"
@@ -171,11 +187,8 @@ list_debug_builds() {
 		name=debug-$minor
 		root=$cache/$name
 		wanted "$name" || continue
-		(
-			flock 9
-			[ -e "$root/.complete" ] || make_debug_root "$suite" "$root"
-		) 9>"$cache/.$name.lock" || true
-		if [ -x "$root/usr/bin/python${minor}d" ]; then
+		run_locked "$cache/.$name.lock" make_debug_root "$suite" "$root"
+		if [ "$status" = 0 ] && [ -x "$root/usr/bin/python${minor}d" ]; then
 			print_interpreter "$name" "$root" "/usr/bin/python${minor}d" debug
 		else
 			missing "$name" "not unpacked, see $cache/.$suite.log"
@@ -189,7 +202,7 @@ list_without_pymalloc() {
 	for py in "$cache/$name"/usr/local/bin/python3.[0-9] \
 		"$cache/$name"/usr/local/bin/python3.[0-9][0-9]; do
 		[ -x "$py" ] || continue
-		print_interpreter $name / "$py" without-pymalloc
+		print_interpreter $name "$cache/$name" "${py#"$cache/$name"}" without-pymalloc
 		return 0
 	done
 	missing $name "build it with tests/tools/build-without-pymalloc.sh"

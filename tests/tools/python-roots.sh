@@ -36,6 +36,16 @@ mirror=$(awk '/^URIs:/ { print $2; exit } /^deb / { print $2; exit }' \
 	/etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null || true)
 : "${mirror:=http://deb.debian.org/debian}"
 
+# Root and debug files come from the same sources, so that their builds are the same.
+sources() {
+	echo "deb $mirror $1 main"
+	case $1 in
+	bullseye | bookworm | trixie)
+		echo "deb ${mirror%/debian}/debian-security $1-security main"
+		;;
+	esac
+}
+
 # A half-unpacked folder never gets its final name, so that interrupted runs leave nothing behind
 # that looks complete.
 unpack_root() {
@@ -47,7 +57,7 @@ unpack_root() {
 		--include="libc6,$packages" \
 		--setup-hook='mkdir -p "$1/proc" "$1/tmp" "$1/usr/bin" "$1/usr/lib" "$1/usr/lib64" \
 			"$1/usr/sbin"; for d in bin lib lib64 sbin; do ln -s "usr/$d" "$1/$d"; done' \
-		"$suite" "$root.part" "$mirror" >&2
+		"$suite" "$root.part" - >&2 < <(sources "$suite")
 	touch "$root.part/.complete"
 	mv "$root.part" "$root"
 }
@@ -67,13 +77,7 @@ unpack_debug() {
 	state=$(mktemp -d)
 	mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs"
 	: >"$state/status"
-	echo "deb $mirror $suite main" >"$state/sources.list"
-	case $suite in
-	bullseye | bookworm)
-		echo "deb ${mirror%/debian}/debian-security $suite-security main" \
-			>>"$state/sources.list"
-		;;
-	esac
+	sources "$suite" >"$state/sources.list"
 	private_apt "$state" update
 	rm -rf "$debug" "$debug.part"
 	mkdir -p "$debug.part"

@@ -21,8 +21,8 @@
 #define MAX_INTERPRETERS 128
 
 struct interpreter {
-	char name[128];	      /* of the test: "pyenv 3.12.1", "/usr/bin/python3.11" */
-	char path[PATH_MAX];  /* the file that holds the interpreter; "" if there is none */
+	char name[128]; /* of the test: "pyenv 3.12.1", "/usr/bin/python3.11" */
+	char path[PATH_MAX]; /* the file that holds the interpreter; "" if there is none */
 	char debug[PATH_MAX]; /* its separate debug file; "" if there is none */
 	unsigned minor;
 };
@@ -79,7 +79,7 @@ static inline void interpreters_add_pyenv(struct interpreters *all, unsigned min
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
 	char pattern[PATH_MAX], name[128];
 	unsigned before = all->nr;
-	glob_t dirs = { 0 };
+	glob_t dirs = {0};
 
 	if (root)
 		snprintf(pattern, sizeof(pattern), "%s/versions/3.%u.*", root, minor);
@@ -88,7 +88,7 @@ static inline void interpreters_add_pyenv(struct interpreters *all, unsigned min
 			 minor);
 	glob(pattern, 0, NULL, &dirs);
 	for (size_t i = 0; i < dirs.gl_pathc; i++) {
-		glob_t files = { 0 };
+		glob_t files = {0};
 
 		snprintf(pattern, sizeof(pattern), "%s/lib/libpython3.*.so.*", dirs.gl_pathv[i]);
 		if (glob(pattern, 0, NULL, &files)) {
@@ -113,7 +113,7 @@ static inline void interpreters_add_pyenv(struct interpreters *all, unsigned min
 static inline void interpreters_add_root(struct interpreters *all, const char *root)
 {
 	char pattern[PATH_MAX];
-	glob_t files = { 0 };
+	glob_t files = {0};
 
 	snprintf(pattern, sizeof(pattern), "%s/usr/bin/python3.*", root);
 	glob(pattern, 0, NULL, &files);

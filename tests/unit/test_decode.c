@@ -22,7 +22,7 @@ static struct elf_file *open_elf(const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct elf_file *elf = NULL;
-	struct fault f = { 0 };
+	struct fault f = {0};
 
 	assert_true(fd >= 0);
 	if (elf_file_open(&elf, fd, path, NULL, &f))
@@ -50,17 +50,17 @@ static void check_pymalloc(const struct interpreter *i, const struct elf_file *s
 		const char *name;
 		uint64_t decoded;
 	} objects[] = {
-		{ "arenas", d->arenas },
-		{ "maxarenas", d->maxarenas },
-		{ "ntimes_arena_allocated", d->ntimes },
-		{ "narenas_currently_allocated", d->narenas },
-		{ "narenas_highwater", d->highwater },
-		{ "arena_map_mid_count", d->map_mid_count },
-		{ "arena_map_bot_count", d->map_bot_count },
-		{ "_PyObject_Arena", d->arena_allocator },
-		{ "_PyObject", d->object_allocator },
-		{ "_PyObject_Malloc", d->object_malloc },
-		{ "_PyMem_DebugMalloc", d->debug_malloc },
+		{"arenas", d->arenas},
+		{"maxarenas", d->maxarenas},
+		{"ntimes_arena_allocated", d->ntimes},
+		{"narenas_currently_allocated", d->narenas},
+		{"narenas_highwater", d->highwater},
+		{"arena_map_mid_count", d->map_mid_count},
+		{"arena_map_bot_count", d->map_bot_count},
+		{"_PyObject_Arena", d->arena_allocator},
+		{"_PyObject", d->object_allocator},
+		{"_PyObject_Malloc", d->object_malloc},
+		{"_PyMem_DebugMalloc", d->debug_malloc},
 	};
 	struct elf_symbol pools;
 
@@ -83,11 +83,11 @@ static void check_free_lists(const struct interpreter *i, const struct elf_file 
 		const char *file;
 		unsigned last_minor;
 	} lists[] = {
-		{ "methodobject.c", 8 }, { "classobject.c", 8 }, { "dictobject.c", 9 },
-		{ "floatobject.c", 9 },	 { "frameobject.c", 9 }, { "listobject.c", 9 },
-		{ "tupleobject.c", 9 },
+		{"methodobject.c", 8}, {"classobject.c", 8}, {"dictobject.c", 9},
+		{"floatobject.c", 9},  {"frameobject.c", 9}, {"listobject.c", 9},
+		{"tupleobject.c", 9},
 	};
-	uint64_t seen[ARRAY_SIZE(lists)] = { 0 };
+	uint64_t seen[ARRAY_SIZE(lists)] = {0};
 
 	for (size_t k = 0; k < ARRAY_SIZE(lists); k++) {
 		uint64_t addr = decode_numfree(d, lists[k].file);
@@ -111,9 +111,9 @@ static void check_free_lists(const struct interpreter *i, const struct elf_file 
 static void test_interpreter(void **state)
 {
 	const struct interpreter *i = *state;
-	struct decoded_state d = { 0 };
+	struct decoded_state d = {0};
 	struct elf_file *elf, *symbols;
-	struct fault f = { 0 };
+	struct fault f = {0};
 
 	if (!i->path[0])
 		skip();
@@ -135,8 +135,8 @@ static void test_interpreter(void **state)
 static void test_later_versions_refused(void **state)
 {
 	struct elf_file *elf = open_elf("/proc/self/exe");
-	struct decoded_state d = { .arenas = 1 };
-	struct fault f = { 0 };
+	struct decoded_state d = {.arenas = 1};
+	struct fault f = {0};
 
 	assert_int_equal(decode_state(elf, 0x030c01f0, &d, &f), -ENOTSUP);
 	assert_int_equal(d.arenas, 1);
@@ -147,8 +147,8 @@ static void test_later_versions_refused(void **state)
 static void test_not_python(void **state)
 {
 	struct elf_file *elf = open_elf("/proc/self/exe");
-	struct decoded_state d = { .arenas = 1 };
-	struct fault f = { 0 };
+	struct decoded_state d = {.arenas = 1};
+	struct fault f = {0};
 
 	assert_int_equal(decode_state(elf, 0x030b02f0, &d, &f), -ENOENT);
 	assert_non_null(strstr(f.text, "_PyObject_Arena"));

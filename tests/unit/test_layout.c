@@ -21,7 +21,7 @@
 
 static int read_id(int fd, const char *path, struct python_id *ret, struct fault *f)
 {
-	struct py_file file = { .name = (char *)path };
+	struct py_file file = {.name = (char *)path};
 	int r = elf_file_open(&file.elf, fd, path, NULL, f);
 
 	if (r)
@@ -34,9 +34,9 @@ static int read_id(int fd, const char *path, struct python_id *ret, struct fault
 static void compare(const struct interpreter *i, const struct py_layout *dwarf,
 		    const struct py_layout *table)
 {
-#define COMPARE(name_, kind, type, path_)                                                          \
-	if (dwarf->name_ != table->name_)                                                          \
-		fail_msg("%s: %s is %u, the table says %u", i->name, #name_, dwarf->name_,         \
+#define COMPARE(name_, kind, type, path_)                                                  \
+	if (dwarf->name_ != table->name_)                                                  \
+		fail_msg("%s: %s is %u, the table says %u", i->name, #name_, dwarf->name_, \
 			 table->name_);
 	PY_LAYOUT_FIELDS(COMPARE)
 #undef COMPARE
@@ -47,8 +47,8 @@ static void test_interpreter(void **state)
 	const struct interpreter *i = *state;
 	_cleanup_fd_ int fd = i->path[0] ? open(i->path, O_RDONLY | O_CLOEXEC) : -1;
 	const struct py_layout_entry *entry;
-	struct python_id id = { 0 };
-	struct fault f = { 0 };
+	struct python_id id = {0};
+	struct fault f = {0};
 	struct py_layout layout;
 	bool measured = false;
 	int r;
@@ -66,7 +66,8 @@ static void test_interpreter(void **state)
 	compare(i, &layout, &entry->layout);
 }
 
-/* What every reader relies on; a generator that lost a type would show here without interpreters. */
+/* What every reader relies on; a generator that lost a type would show here without interpreters.
+ */
 static void test_tables_are_complete(void **state)
 {
 	const struct py_layout_entry *e;
@@ -139,8 +140,7 @@ static void test_refused(void **state)
 		0x036300f0, /* 3.99.0: behind the last */
 		0x030d00c2, /* 3.13.0rc2: a pre-release of a known minor */
 		0x030f01a1, /* 3.15.1a1 */
-		0x040000f0,
-		0,
+		0x040000f0, 0,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
@@ -150,8 +150,8 @@ static void test_refused(void **state)
 		assert_true(measured); /* not written */
 	}
 	/* no table of a free-threaded build; no debug table of 3.12 */
-	assert_null(layout_find(0x030d00f0, false, true, &(bool){ false }));
-	assert_null(layout_find(0x030c01f0, true, false, &(bool){ false }));
+	assert_null(layout_find(0x030d00f0, false, true, &(bool){false}));
+	assert_null(layout_find(0x030c01f0, true, false, &(bool){false}));
 }
 
 static void test_claims(void **state)
@@ -169,8 +169,8 @@ static void test_claims(void **state)
 static void test_no_debug_information(void **state)
 {
 	_cleanup_fd_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct py_layout layout = { .arena_address = 77 };
-	struct fault f = { 0 };
+	struct py_layout layout = {.arena_address = 77};
+	struct fault f = {0};
 
 	assert_int_equal(dwarf_layout_read(null, NULL, &layout, &f), -ENODATA);
 	assert_int_equal(dwarf_layout_read(null, "/nonexistent", &layout, &f), -ENOENT);

@@ -125,40 +125,66 @@ static uint64_t at(const void *p)
 	return (uint64_t)(uintptr_t)p;
 }
 
+/* The part of /proc/PID/smaps about the mapping that holds addr. */
+static const char *smaps_entry(const char *smaps, uint64_t addr)
+{
+	for (const char *line = smaps; line && *line;) {
+		unsigned long start, end;
+
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && addr >= start && addr < end)
+			return line;
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	fail_msg("no mapping at %lx", (unsigned long)addr);
+	return NULL;
+}
+
+/*
+ * What the kernel counts for the target. Not the whole of smaps_rollup: Pss of libc's pages moves
+ * when any process of the machine starts. Nor "Referenced": /proc/PID/mem marks pages as used.
+ */
 static char *kernel_account(pid_t pid)
 {
-	static const char *const keys[] = {"Rss",	    "Pss",	     "Shared_Clean",
-					   "Shared_Dirty",  "Private_Clean", "Private_Dirty",
-					   "Referenced",    "Anonymous",     "Swap",
-					   "VmPTE",	    "RssAnon",	     "RssFile"};
-	char dir[64], *text[3], *out = calloc(1, 4096);
+	static const char *const of_heap[] = {"Rss",	       "Pss",	       "Shared_Clean",
+					      "Shared_Dirty",  "Private_Clean", "Private_Dirty",
+					      "Anonymous",     "Swap"};
+	static const char *const of_process[] = {"VmPTE", "RssAnon", "RssFile", "RssShmem"};
+	_cleanup_free_ char *smaps = NULL, *status = NULL, *stat = NULL;
+	char dir[64], *out = calloc(1, 4096);
 	size_t len = 0;
+	const char *p;
 	int fd;
 
 	snprintf(dir, sizeof(dir), "/proc/%d", pid);
 	fd = open(dir, O_PATH | O_DIRECTORY);
-	assert_true(proc_read(fd, "smaps_rollup", 1 << 16, &text[0]) > 0);
-	assert_true(proc_read(fd, "status", 1 << 16, &text[1]) > 0);
-	assert_true(proc_read(fd, "stat", 1 << 16, &text[2]) > 0);
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		for (int k = 0; k < 2; k++) {
-			const char *v = proc_status_value(text[k], keys[i]);
-
-			if (v)
-				len += (size_t)snprintf(out + len, 4096 - len, "%s %.*s\n", keys[i],
-							(int)strcspn(v, "\n"), v);
-		}
-	/* fields 10 to 13: minflt cminflt majflt cmajflt */
-	{
-		const char *p = strrchr(text[2], ')') + 2;
-
-		for (int i = 3; i < 10; i++)
-			p = strchr(p, ' ') + 1;
-		snprintf(out + len, 4096 - len, "faults %.*s\n", 40, p);
-	}
-	for (int i = 0; i < 3; i++)
-		free(text[i]);
+	assert_true(proc_read(fd, "smaps", 1 << 20, &smaps) > 0);
+	assert_true(proc_read(fd, "status", 1 << 16, &status) > 0);
+	assert_true(proc_read(fd, "stat", 1 << 16, &stat) > 0);
 	close(fd);
+	for (int heap = 0; heap < 2; heap++) {
+		const char *entry = smaps_entry(smaps, at(heap ? shared_heap : untouched));
+
+		for (size_t i = 0; i < ARRAY_SIZE(of_heap); i++) {
+			const char *v = proc_status_value(entry, of_heap[i]);
+
+			assert_non_null(v);
+			len += (size_t)snprintf(out + len, 4096 - len, "%s %.*s\n", of_heap[i],
+						(int)strcspn(v, "\n"), v);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(of_process); i++) {
+		const char *v = proc_status_value(status, of_process[i]);
+
+		assert_non_null(v);
+		len += (size_t)snprintf(out + len, 4096 - len, "%s %.*s\n", of_process[i],
+					(int)strcspn(v, "\n"), v);
+	}
+	/* fields 10 to 13 of stat: minflt cminflt majflt cmajflt */
+	p = strrchr(stat, ')') + 1;
+	for (int field = 3; field <= 10; field++)
+		p = strchr(p, ' ') + 1;
+	snprintf(out + len, 4096 - len, "faults %.40s\n", p);
 	return out;
 }
 

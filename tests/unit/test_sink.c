@@ -239,7 +239,7 @@ static void what_is_no_place_for_a_file(void **state)
 	assert_int_equal(sink_open(&s, p->dir, true, &f), -EISDIR);
 	assert_int_equal(sink_open(&s, "/tmp/", true, &f), -EISDIR);
 	assert_int_equal(sink_open(&s, "", true, &f), -EISDIR);
-	assert_int_equal(sink_open(&s, "/proc/self/new\nfile", false, &f), -ENOENT);
+	assert_true(sink_open(&s, "/proc/self/new\nfile", false, &f) < 0);
 	assert_null(strchr(f.text, '\n'));
 }
 

@@ -210,8 +210,8 @@ static int run(const struct options *o)
 	if (err)
 		status = report_fault(&f);
 	else if (rows.denied)
-		report_note(o, "%" PRIu64 " processes may not be looked at: run it as root",
-			    rows.denied);
+		report_note(o, "not allowed to look at %" PRIu64 " of the processes%s", rows.denied,
+			    geteuid() ? ": run it as root" : "");
 	for (size_t i = 0; i < rows.nr; i++)
 		row_done(&rows.v[i]);
 	free(rows.v);

@@ -36,7 +36,7 @@ static void notes(const struct options *o, const struct snapshot *s)
 			       "moment",
 			    pid);
 	if (l->arenas_torn)
-		report_note(o, "pid %d: %" PRIu64 " arenas changed under every attempt to read them",
+		report_note(o, "pid %d: %" PRIu64 " arenas never added up while they were read; --pause reads one moment",
 			    pid, l->arenas_torn);
 	if (l->pools_unread)
 		report_note(o, "pid %d: %" PRIu64 " pools are swapped out and were not read", pid,

@@ -269,6 +269,9 @@ static void arena_change(const struct watched *w, const struct moment *from,
 	r->chunks_released = b->chunks_released - a->chunks_released;
 	r->other_taken = b->other_taken - a->other_taken;
 	r->other_released = b->other_released - a->other_released;
+	/* after its end there is no state to read: the events went on until then */
+	if (w->phase == WATCH_ENDED)
+		r->arenas_current = sa->arenas_current + r->arenas_taken - r->arenas_released;
 }
 
 static void pool_change(const struct watched *w, const struct moment *from,

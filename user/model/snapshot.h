@@ -54,7 +54,9 @@ int build_shape_from_name(const char *name, enum build_shape *ret); /* -EINVAL *
 
 /* What was lost while reading state; every field 0 for a complete and consistent snapshot. */
 struct read_losses {
-	uint64_t arenas_torn;	  /* arenas that changed under every attempt to read them */
+	uint64_t arenas_torn;	  /* arenas that never added up under any attempt to read them */
+	uint64_t arenas_unsettled; /* arenas whose pools came and went while they were read; they add
+				    * up, so this alone is no loss */
 	uint64_t pools_unread;	  /* pools whose header page is not in memory (swapped out) */
 	uint64_t pools_invalid;	  /* pool headers that cannot be: class, count or arena index */
 	uint64_t freelists_unread; /* free-list counters that could not be found or read */

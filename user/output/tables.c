@@ -62,7 +62,11 @@ TABLE(rss);
 
 static const struct field losses_rows[] = {
 	ROW("arenas_torn", FIELD_U64, read_losses, arenas_torn,
-	    "arenas that changed under every attempt to read them"),
+	    "arenas that never added up under any attempt to read them"),
+	ROW("arenas_unsettled", FIELD_U64, read_losses, arenas_unsettled,
+	    "arenas whose pools came and went while they were read; no loss"),
+	ROW("moving", FIELD_BOOL, read_losses, moving,
+	    "arenas came or went during every attempt: the sums span more than a moment"),
 	ROW("pools_unread", FIELD_U64, read_losses, pools_unread,
 	    "pools whose header is not in memory"),
 	ROW("pools_invalid", FIELD_U64, read_losses, pools_invalid, "pool headers that cannot be"),

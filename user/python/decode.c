@@ -4,8 +4,9 @@
  * code does with it, not the order of instructions. Here:
  *
  *   _PyObject_Arena
- *             the 24 bytes PyObject_GetArenaAllocator() copies
- *   numfree   the third argument to _PyDebugAllocatorStats() in _PyDict_DebugMallocStats() and so on
+ *       the 24 bytes PyObject_GetArenaAllocator() copies
+ *   numfree
+ *       the third argument to _PyDebugAllocatorStats() in _PyDict_DebugMallocStats() and the like
  *
  * and pymalloc's own in decode_obmalloc.c.
  */
@@ -63,7 +64,7 @@ static void on_copy_event(void *arg, const struct x86_event *ev)
 static int decode_arena_allocator(const struct elf_file *elf, struct decoded_state *d,
 				  struct fault *f)
 {
-	struct copied c = { .elf = elf };
+	struct copied c = {.elf = elf};
 	unsigned budget = 64;
 	struct elf_symbol fn;
 
@@ -78,9 +79,9 @@ static int decode_arena_allocator(const struct elf_file *elf, struct decoded_sta
 /* --- free lists --- */
 
 struct free_list {
-	const char *file;     /* that has the static numfree */
+	const char *file; /* that has the static numfree */
 	const char *function; /* exported, prints it */
-	const char *label;    /* its second argument; NULL: made at run time */
+	const char *label; /* its second argument; NULL: made at run time */
 	size_t member;
 	uint32_t last_minor;
 };
@@ -89,14 +90,14 @@ struct free_list {
 
 static const struct free_list free_lists[] = {
 	/* the lists of bound and C methods went in 3.9 (bpo-37340) */
-	{ "methodobject.c", "_PyCFunction_DebugMallocStats", "free PyCFunctionObject",
-	  NUMFREE(cfunction), 8 },
-	{ "classobject.c", "_PyMethod_DebugMallocStats", "free PyMethodObject", NUMFREE(method), 8 },
-	{ "dictobject.c", "_PyDict_DebugMallocStats", "free PyDictObject", NUMFREE(dict), 9 },
-	{ "floatobject.c", "_PyFloat_DebugMallocStats", "free PyFloatObject", NUMFREE(float_), 9 },
-	{ "frameobject.c", "_PyFrame_DebugMallocStats", "free PyFrameObject", NUMFREE(frame), 9 },
-	{ "listobject.c", "_PyList_DebugMallocStats", "free PyListObject", NUMFREE(list), 9 },
-	{ "tupleobject.c", "_PyTuple_DebugMallocStats", NULL, NUMFREE(tuple), 9 },
+	{"methodobject.c", "_PyCFunction_DebugMallocStats", "free PyCFunctionObject",
+	 NUMFREE(cfunction), 8},
+	{"classobject.c", "_PyMethod_DebugMallocStats", "free PyMethodObject", NUMFREE(method), 8},
+	{"dictobject.c", "_PyDict_DebugMallocStats", "free PyDictObject", NUMFREE(dict), 9},
+	{"floatobject.c", "_PyFloat_DebugMallocStats", "free PyFloatObject", NUMFREE(float_), 9},
+	{"frameobject.c", "_PyFrame_DebugMallocStats", "free PyFrameObject", NUMFREE(frame), 9},
+	{"listobject.c", "_PyList_DebugMallocStats", "free PyListObject", NUMFREE(list), 9},
+	{"tupleobject.c", "_PyTuple_DebugMallocStats", NULL, NUMFREE(tuple), 9},
 };
 
 struct count_argument {
@@ -120,7 +121,7 @@ static void on_count_event(void *arg, const struct x86_event *ev)
 
 static uint64_t decode_free_list(const struct elf_file *elf, const struct free_list *l)
 {
-	struct count_argument c = { .elf = elf, .label = l->label };
+	struct count_argument c = {.elf = elf, .label = l->label};
 	unsigned budget = FUNCTION_BUDGET;
 	struct elf_symbol fn;
 
@@ -150,7 +151,7 @@ int decode_state(const struct elf_file *elf, uint32_t version_hex, struct decode
 		 struct fault *f)
 {
 	uint32_t minor = version_hex >> 16 & 0xff;
-	struct decoded_state d = { 0 };
+	struct decoded_state d = {0};
 	struct elf_symbol stats;
 	int r;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the file-static state of CPython <= 3.11 is in a build without symbols: read off the code of
- * exported functions that print or copy it. From 3.12 on _PyRuntime, which is exported, holds it all.
+ * Where the file-static state of CPython <= 3.11 is in a build without symbols: read off the code
+ * of exported functions that print or copy it. From 3.12 on _PyRuntime, which is exported, holds it
+ * all.
  */
 #ifndef PMT_PYTHON_DECODE_H
 #define PMT_PYTHON_DECODE_H
@@ -15,15 +16,15 @@ struct fault;
 struct decoded_state {
 	/* Objects/obmalloc.c; all 0 in a build --without-pymalloc */
 	uint64_t arenas, maxarenas;
-	uint64_t ntimes;  /* ntimes_arena_allocated */
+	uint64_t ntimes; /* ntimes_arena_allocated */
 	uint64_t narenas; /* narenas_currently_allocated */
 	uint64_t highwater;
 	uint64_t map_mid_count, map_bot_count; /* since 3.10 with the radix tree, bpo-37448 */
-	uint64_t serialno;		       /* only 3.6, 3.7 print it */
-	uint64_t arena_allocator;	       /* _PyObject_Arena */
-	uint64_t object_allocator;	       /* the table _PyObject */
-	uint64_t object_malloc;		       /* the function _PyObject_Malloc */
-	uint64_t debug_malloc;		       /* the function _PyMem_DebugMalloc */
+	uint64_t serialno; /* only 3.6, 3.7 print it */
+	uint64_t arena_allocator; /* _PyObject_Arena */
+	uint64_t object_allocator; /* the table _PyObject */
+	uint64_t object_malloc; /* the function _PyObject_Malloc */
+	uint64_t debug_malloc; /* the function _PyMem_DebugMalloc */
 
 	/* compiled-in constants, as the build itself prints them */
 	uint32_t arena_size, pool_size, nr_classes;
@@ -36,8 +37,9 @@ struct decoded_state {
 };
 
 /*
- * ENOTSUP: 3.12 or later. ENOENT: the code has not the shape that every build seen had; the text names
- * what was not found. Nothing is guessed: what is returned was found by what the code does with it.
+ * ENOTSUP: 3.12 or later. ENOENT: the code has not the shape that every build seen had; the text
+ * names what was not found. Nothing is guessed: what is returned was found by what the code does
+ * with it.
  */
 int decode_state(const struct elf_file *elf, uint32_t version_hex, struct decoded_state *ret,
 		 struct fault *f);

@@ -3,19 +3,20 @@
  * Where pymalloc's file-static objects are, read off the code of Objects/obmalloc.c, 3.6 to 3.11:
  *
  *   ntimes, highwater, the radix tree's counts, serialno
- *             _PyObject_DebugMallocStats() passes them to printone() together with their label:
- *                 mov ntimes_arena_allocated(%rip),%rdx
- *                 lea "# arenas allocated total",%rsi
- *                 call printone
+ *       _PyObject_DebugMallocStats() passes them to printone() together with their label:
+ *           mov ntimes_arena_allocated(%rip),%rdx
+ *           lea "# arenas allocated total",%rsi
+ *           call printone
  *   maxarenas, arenas
- *             the only other 32-bit and 64-bit objects that function reads
+ *       the only other 32-bit and 64-bit objects that function reads
  *   arena and pool size, number of classes
- *             constant arguments beside their format strings
+ *       constant arguments beside their format strings
  *   _PyObject, _PyObject_Malloc, _PyMem_DebugMalloc
- *             _PyMem_PymallocEnabled(), inlined there, compares the table's malloc with both functions,
- *             and that of the debug hooks with the first alone
- *   narenas   what is stored to highwater, where ntimes is counted up; that is in a function reached
- *             from _PyObject_Malloc
+ *       _PyMem_PymallocEnabled(), inlined there, compares the malloc of the table with both
+ *       functions, and that of the debug hooks with the first alone
+ *   narenas
+ *       what is stored to highwater where ntimes is counted up; that is in a function reached
+ *       from _PyObject_Malloc
  */
 #include "python/decode_internal.h"
 
@@ -159,9 +160,9 @@ static int walk_stats(struct stats_function *s, uint64_t entry)
 /* The only object of that size which no label explained. */
 static uint64_t the_other_object(const struct stats_function *s, uint8_t size)
 {
-	const uint64_t known[] = { s->ntimes.addr, s->highwater.addr, s->mid.addr, s->bot.addr,
-				   s->serialno.addr };
-	struct found other = { 0 };
+	const uint64_t known[] = {s->ntimes.addr, s->highwater.addr, s->mid.addr, s->bot.addr,
+				  s->serialno.addr};
+	struct found other = {0};
 
 	for (unsigned i = 0; i < s->nr_objects; i++) {
 		bool explained = s->objects[i].size != size;
@@ -175,12 +176,12 @@ static uint64_t the_other_object(const struct stats_function *s, uint8_t size)
 }
 
 /*
- * malloc of _PyObject is compared with two functions, _PyMem_DebugMalloc and _PyObject_Malloc; that of
- * _PyMem_Debug.obj only with the latter.
+ * malloc of _PyObject is compared with two functions, _PyMem_DebugMalloc and _PyObject_Malloc; that
+ * of _PyMem_Debug.obj only with the latter.
  */
 static bool resolve_compares(const struct stats_function *s, struct decoded_state *d)
 {
-	struct found table = { 0 }, fn = { 0 }, debug = { 0 };
+	struct found table = {0}, fn = {0}, debug = {0};
 
 	for (unsigned i = 0; i < s->nr_compares; i++)
 		for (unsigned k = 0; k < i; k++) {
@@ -257,7 +258,7 @@ struct new_arena {
 	uint64_t ntimes, highwater;
 	bool counts; /* ntimes is counted up in the function walked */
 	struct found stored_plus_1, stored; /* what goes to highwater */
-	uint64_t added[MAX_OBJECTS];	    /* what is counted up in memory */
+	uint64_t added[MAX_OBJECTS]; /* what is counted up in memory */
 	unsigned nr_added;
 	uint64_t callees[MAX_CALLEES];
 	unsigned nr_callees;
@@ -349,4 +350,3 @@ int decode_narenas(const struct elf_file *elf, struct decoded_state *d, struct f
 	}
 	return decode_not_found(f, elf, "'narenas_currently_allocated'");
 }
-

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Struct offsets and sizes from DWARF, by elfutils' libdw: find the wanted types among the top-level
- * entries of all units, then descend the member paths of PY_LAYOUT_FIELDS.
+ * Struct offsets and sizes from DWARF, by elfutils' libdw: find the wanted types among the
+ * top-level entries of all units, then descend the member paths of PY_LAYOUT_FIELDS.
  *
  * The file may be the target's own, so nothing here trusts it: walks, depths and sizes are bounded,
  * and two different definitions of one name are an error rather than a choice.
@@ -10,12 +10,12 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "python/dwarf_type.h"
 
 #include <linux/types.h>
 #include <pymemtrace/layout.h>
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,6 @@
 #include <string.h>
 
 #define MAX_ENTRIES   (1u << 26) /* top-level DIEs over all units; CPython 3.15 has about 2^20 */
-#define MAX_PEEL      16	 /* typedefs and qualifiers on top of each other */
-#define MAX_DEPTH     8		 /* anonymous members within each other */
-#define MAX_MEMBERS   8192	 /* members of one struct */
 #define MAX_TYPES     48
 #define MAX_NAME      64
 #define MAX_PATH_TEXT 128
@@ -40,7 +37,7 @@ struct field {
 };
 
 static const struct field fields[] = {
-#define FIELD_ROW(name, kind, type, path) { #name, kind, type, path },
+#define FIELD_ROW(name, kind, type, path) {#name, kind, type, path},
 	PY_LAYOUT_FIELDS(FIELD_ROW)
 #undef FIELD_ROW
 };
@@ -58,7 +55,7 @@ struct type {
 struct types {
 	struct type t[MAX_TYPES];
 	unsigned nr;
-	unsigned entries;	     /* visited so far */
+	unsigned entries; /* visited so far */
 	const struct type *conflict; /* two definitions of different size */
 };
 
@@ -124,151 +121,6 @@ static int list_types(struct types *types, struct fault *f)
 	return 0;
 }
 
-static bool die_type(Dwarf_Die *die, Dwarf_Die *ret)
-{
-	Dwarf_Attribute attr;
-
-	return dwarf_attr_integrate(die, DW_AT_type, &attr) && dwarf_formref_die(&attr, ret);
-}
-
-/* Takes typedefs and qualifiers off. False: void, damaged, or nested too deeply. */
-static bool peel(Dwarf_Die *die)
-{
-	for (unsigned i = 0; i < MAX_PEEL; i++) {
-		switch (dwarf_tag(die)) {
-		case DW_TAG_typedef:
-		case DW_TAG_const_type:
-		case DW_TAG_volatile_type:
-		case DW_TAG_restrict_type:
-		case DW_TAG_atomic_type: /* CPython >= 3.13: _Atomic members */
-			if (!die_type(die, die))
-				return false;
-			break;
-		default:
-			return true;
-		}
-	}
-	return false;
-}
-
-/* int a[4][2] -> 8: DW_AT_count, or DW_AT_upper_bound + 1, of each dimension. */
-static bool array_elements(Dwarf_Die *array, Dwarf_Word *ret)
-{
-	Dwarf_Word total = 1, n;
-	Dwarf_Attribute attr;
-	Dwarf_Die dim;
-	unsigned dims = 0;
-
-	if (dwarf_child(array, &dim))
-		return false;
-	do {
-		if (dwarf_tag(&dim) != DW_TAG_subrange_type)
-			continue;
-		if (dwarf_attr_integrate(&dim, DW_AT_count, &attr)) {
-			if (dwarf_formudata(&attr, &n))
-				return false;
-		} else if (dwarf_attr_integrate(&dim, DW_AT_upper_bound, &attr)) {
-			if (dwarf_formudata(&attr, &n) || n >= UINT32_MAX)
-				return false;
-			n++;
-		} else {
-			n = 0; /* flexible array member */
-		}
-		if (__builtin_mul_overflow(total, n, &total) || total > UINT32_MAX || ++dims > 8)
-			return false;
-	} while (!dwarf_siblingof(&dim, &dim));
-	*ret = total;
-	return dims > 0;
-}
-
-/* Size in bytes of a type as it came (typedefs and all); below PY_NONE. */
-static bool type_size(Dwarf_Die die, Dwarf_Word *ret)
-{
-	Dwarf_Word elements = 1, size;
-	int bytes;
-
-	for (unsigned i = 0; i < MAX_DEPTH; i++) {
-		Dwarf_Word n;
-
-		if (!peel(&die))
-			return false;
-		if (dwarf_tag(&die) != DW_TAG_array_type)
-			break;
-		if (!array_elements(&die, &n) || __builtin_mul_overflow(elements, n, &elements) ||
-		    !die_type(&die, &die))
-			return false;
-	}
-	bytes = dwarf_bytesize(&die);
-	if (bytes < 0 && dwarf_tag(&die) == DW_TAG_pointer_type)
-		bytes = 8; /* the attribute is optional there */
-	if (bytes < 0 || __builtin_mul_overflow(elements, (Dwarf_Word)bytes, &size) ||
-	    size >= PY_NONE)
-		return false;
-	*ret = size;
-	return true;
-}
-
-static bool is_aggregate(Dwarf_Die *die)
-{
-	int tag = dwarf_tag(die);
-
-	return tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
-}
-
-/* DWARF >= 3: a constant; DWARF 2: DW_OP_plus_uconst; absent in a union: 0. */
-static bool member_offset(Dwarf_Die *member, Dwarf_Word *ret)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Op *ops;
-	size_t nr;
-
-	if (dwarf_hasattr(member, DW_AT_bit_size))
-		return false;
-	*ret = 0;
-	if (!dwarf_attr_integrate(member, DW_AT_data_member_location, &attr))
-		return true;
-	if (!dwarf_formudata(&attr, ret))
-		return *ret < PY_NONE;
-	if (dwarf_getlocation(&attr, &ops, &nr) || nr != 1 || ops[0].atom != DW_OP_plus_uconst)
-		return false;
-	*ret = ops[0].number;
-	return *ret < PY_NONE;
-}
-
-/* Adds the offset of a member to *offset and makes *type its type. Sees through anonymous ones. */
-static bool find_member(Dwarf_Die *aggregate, const char *name, unsigned depth, Dwarf_Word *offset,
-			Dwarf_Die *type)
-{
-	Dwarf_Die member, inner;
-	Dwarf_Word at;
-
-	if (depth == MAX_DEPTH || !is_aggregate(aggregate) || dwarf_child(aggregate, &member))
-		return false;
-	for (unsigned i = 0; i < MAX_MEMBERS; i++) {
-		const char *have = dwarf_diename(&member);
-
-		if (dwarf_tag(&member) != DW_TAG_member)
-			goto next;
-		if (have) {
-			if (strcmp(have, name))
-				goto next;
-			if (!member_offset(&member, &at) || !die_type(&member, type))
-				return false;
-			*offset += at;
-			return true;
-		}
-		if (die_type(&member, &inner) && peel(&inner) && member_offset(&member, &at) &&
-		    find_member(&inner, name, depth + 1, offset, type)) {
-			*offset += at;
-			return true;
-		}
-next:
-		if (dwarf_siblingof(&member, &member))
-			return false;
-	}
-	return false;
-}
-
 /* "mgmt.arenas" from a struct on. */
 static bool descend(const struct type *from, const char *path, enum field_kind kind, __u32 *ret)
 {
@@ -279,11 +131,11 @@ static bool descend(const struct type *from, const char *path, enum field_kind k
 		char name[MAX_NAME];
 		size_t len = strcspn(path, ".");
 
-		if (len >= sizeof(name) || !peel(&type))
+		if (len >= sizeof(name) || !dwarf_type_peel(&type))
 			return false;
 		memcpy(name, path, len);
 		name[len] = '\0';
-		if (!find_member(&type, name, 0, &offset, &type) || offset >= PY_NONE)
+		if (!dwarf_type_member(&type, name, &offset, &type) || offset >= PY_NONE)
 			return false;
 		path += len + (path[len] == '.');
 	}
@@ -291,7 +143,7 @@ static bool descend(const struct type *from, const char *path, enum field_kind k
 		*ret = (__u32)offset;
 		return true;
 	}
-	if (!type_size(type, &size))
+	if (!dwarf_type_size(type, &size))
 		return false;
 	*ret = (__u32)size;
 	return true;
@@ -324,12 +176,12 @@ static void note_type(struct types *types, Dwarf_Die *die)
 	Dwarf_Die base = *die;
 	Dwarf_Word size;
 
-	if (dwarf_tag(die) != DW_TAG_typedef && !is_aggregate(die))
+	if (dwarf_tag(die) != DW_TAG_typedef && !dwarf_type_is_aggregate(die))
 		return;
 	name = dwarf_diename(die);
 	type = name ? find_type(types, name) : NULL;
-	if (!type || !peel(&base) || dwarf_hasattr(&base, DW_AT_declaration) ||
-	    !type_size(base, &size))
+	if (!type || !dwarf_type_peel(&base) || dwarf_hasattr(&base, DW_AT_declaration) ||
+	    !dwarf_type_size(base, &size))
 		return;
 	if (type->found) {
 		if (type->size != size)

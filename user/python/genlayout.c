@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * genlayout: writes the table of one CPython build, user/python/layouts/VERSION[-debug][-t].inc, from
- * its DWARF. A tool for whoever adds a CPython version (`make layout PYTHON=...`); not a part of
- * pymemtrace-bpf itself, and the only program here that prints from user/python.
+ * genlayout: writes the table of one CPython build, user/python/layouts/VERSION[-debug][-t].inc,
+ * from its DWARF. A tool for whoever adds a CPython version (`make layout PYTHON=...`); not a part
+ * of pymemtrace-bpf itself, and the only program here that prints from user/python.
  *
- * The interpreter is not run; a libpython it is linked against is found through its dynamic section.
+ * The interpreter is not run; a libpython it is linked against is found through its dynamic
+ * section.
  */
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -135,8 +136,8 @@ static int read_build(const struct options *o, struct build *b, struct fault *f)
 {
 	_cleanup_(elf_file_cleanup) struct elf_file *elf = NULL;
 	_cleanup_fd_ int fd = -1;
-	struct py_file file = { .name = b->path };
-	struct python_id id = { 0 };
+	struct py_file file = {.name = b->path};
+	struct python_id id = {0};
 	int r;
 
 	if (!realpath(o->python, b->path))
@@ -193,10 +194,10 @@ static void write_entry(FILE *out, const struct options *o, const struct build *
 		b->build_id[0] ? b->build_id : "none", _ELFUTILS_VERSION / 1000,
 		_ELFUTILS_VERSION % 1000);
 	fprintf(out, "\t.layout = {\n");
-#define WRITE_FIELD(name, kind, type, path)                                                        \
-	if (b->layout.name == PY_NONE)                                                             \
-		fprintf(out, "\t\t.%s = PY_NONE,\n", #name);                                       \
-	else                                                                                       \
+#define WRITE_FIELD(name, kind, type, path)                  \
+	if (b->layout.name == PY_NONE)                       \
+		fprintf(out, "\t\t.%s = PY_NONE,\n", #name); \
+	else                                                 \
 		fprintf(out, "\t\t.%s = %u,\n", #name, b->layout.name);
 	PY_LAYOUT_FIELDS(WRITE_FIELD)
 #undef WRITE_FIELD
@@ -228,7 +229,8 @@ static int write_file(const struct options *o, const struct build *b, struct fau
 }
 
 static const char usage[] =
-	"usage: genlayout [-o FILE | -d DIR] [--debug FILE | --debug-dir DIR] [--origin TEXT] PYTHON\n"
+	"usage: genlayout [-o FILE | -d DIR] [--debug FILE | --debug-dir DIR] [--origin TEXT] "
+	"PYTHON\n"
 	"  -o, --output FILE    write there (default: standard output)\n"
 	"  -d, --directory DIR  write DIR/VERSION[-t][-debug].inc\n"
 	"      --debug FILE     the separate debug file\n"
@@ -238,17 +240,17 @@ static const char usage[] =
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "output", required_argument, NULL, 'o' },
-		{ "directory", required_argument, NULL, 'd' },
-		{ "debug", required_argument, NULL, 'g' },
-		{ "debug-dir", required_argument, NULL, 'G' },
-		{ "origin", required_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{"output", required_argument, NULL, 'o'},
+		{"directory", required_argument, NULL, 'd'},
+		{"debug", required_argument, NULL, 'g'},
+		{"debug-dir", required_argument, NULL, 'G'},
+		{"origin", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
-	struct options o = { 0 };
+	struct options o = {0};
 	static struct build b;
-	struct fault f = { 0 };
+	struct fault f = {0};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "o:d:h", longs, NULL)) != -1) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tables of CPython's structures, one per measured build (user/python/layouts, generated), and
- * the choice among them. A table is used for the patch release it was measured on, or, said so to the
- * user, for another final release of the same minor version; never for another minor version.
+ * the choice among them. A table is used for the patch release it was measured on, or, said so to
+ * the user, for another final release of the same minor version; never for another minor version.
  */
 #ifndef PMT_PYTHON_LAYOUT_H
 #define PMT_PYTHON_LAYOUT_H

@@ -4,9 +4,10 @@
  * _PyObject_DebugMallocStats does in the target.
  *
  * How the walk stays consistent on a running target: each arena (64 pools) is read between two reads
- * of its arena_object, and counts only if both are equal and every pool of it is either in use or
- * free (in use + nfreepools == ntotalpools). So narenas * ARENA_SIZE == Total always holds. An arena
- * that changes under five attempts is taken as it was last seen and counted as torn.
+ * of its arena_object, and again if they differ. It counts only if every pool of it is either in use
+ * or free (in use + nfreepools == ntotalpools), so narenas * ARENA_SIZE == Total always holds. An
+ * arena whose pools come and go faster than the 100 us of a read is taken from the newest attempt
+ * that adds up, and counted as unsettled; if none does, it is torn.
  *
  * Everything read is the target's to choose: table sizes, indices and counts are bounded.
  */
@@ -21,7 +22,7 @@
 
 #define MAX_ARENAS	(1u << 22) /* 4 TiB of 1 MiB arenas */
 #define MAX_POOLS	64
-#define ARENA_ATTEMPTS	5
+#define ARENA_ATTEMPTS	12
 #define WALK_ATTEMPTS	5
 
 struct arena {
@@ -210,38 +211,57 @@ static void add_arena(struct python *p, const struct arena *a, const struct aren
 	losses->pools_invalid += s->invalid;
 }
 
+/* The links to neighbours in lists of arenas change with the neighbours: not this arena's state. */
+static bool same_arena(const struct arena *a, const struct arena *b)
+{
+	return a->address == b->address && a->pool_address == b->pool_address &&
+	       a->nfreepools == b->nfreepools && a->ntotalpools == b->ntotalpools;
+}
+
 /* One arena between two equal reads of its arena_object. -EBUSY: the table itself has moved. */
 static int walk_arena(struct python *p, uint64_t table, uint32_t index, struct malloc_stats *ret,
 		      struct read_losses *losses)
 {
 	uint32_t size = p->layout.arena_object_size;
 	uint64_t where = table + (uint64_t)index * size;
-	uint8_t before[128], after[128];
-	struct arena_sums sums;
-	struct arena a = {0};
+	struct arena before = {0}, after, best = {0};
+	struct arena_sums sums, best_sums;
+	uint8_t object[128];
 
 	for (int attempt = 0; attempt < ARENA_ATTEMPTS; attempt++) {
-		int err = mem_read(p->mem, where, before, size);
+		int err = mem_read(p->mem, where, object, size);
 
 		if (err)
 			return err == -EFAULT ? -EBUSY : err;
-		a = arena_decode(p, before);
-		if (!a.address)
+		before = arena_decode(p, object);
+		if (!before.address)
 			return 0; /* released meanwhile */
-		if (!arena_possible(p, &a))
+		if (!arena_possible(p, &before))
 			continue;
-		err = read_pools(p, index, &a, &sums);
+		err = read_pools(p, index, &before, &sums);
 		if (err == -ESRCH || err == -EIO)
 			return err;
-		if (mem_read(p->mem, where, after, size))
+		if (mem_read(p->mem, where, object, size))
 			return -EBUSY;
-		if (err || memcmp(before, after, size) || !arena_adds_up(&a, &sums))
+		after = arena_decode(p, object);
+		if (err)
 			continue;
-		add_arena(p, &a, &sums, ret, losses);
+		if (same_arena(&before, &after) && arena_adds_up(&before, &sums)) {
+			add_arena(p, &before, &sums, ret, losses);
+			return 0;
+		}
+		if (arena_adds_up(&before, &sums)) {
+			best = before;
+			best_sums = sums;
+		}
+	}
+	if (best.address) {
+		add_arena(p, &best, &best_sums, ret, losses);
+		losses->arenas_unsettled++;
 		return 0;
 	}
-	if (a.address && arena_possible(p, &a) && !read_pools(p, index, &a, &sums))
-		add_arena(p, &a, &sums, ret, losses);
+	if (arena_possible(p, &before) && !read_pools(p, index, &before, &sums))
+		add_arena(p, &before, &sums, ret, losses);
 	losses->arenas_torn++;
 	return 0;
 }

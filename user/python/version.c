@@ -18,7 +18,7 @@
 
 #define MAX_INSTRUCTIONS 256 /* Py_GetVersion has under 40 in every build seen */
 
-/* "3.10.13" -> 0x030a0df0, "3.9.0rc2" -> 0x030900c2; 0 if it is no version of CPython 3. */
+/* "3.10.13" -> 0x030a0df0, "3.9.0rc2" -> 0x030900c2; 0 if it is no version of Python. */
 static uint32_t parse_version(const char *s)
 {
 	unsigned long major, minor, micro, serial = 0;
@@ -28,7 +28,7 @@ static uint32_t parse_version(const char *s)
 	if (!isdigit((unsigned char)*s))
 		return 0;
 	major = strtoul(s, &end, 10);
-	if (major != 3 || *end != '.' || !isdigit((unsigned char)end[1]))
+	if (major < 2 || major > 3 || *end != '.' || !isdigit((unsigned char)end[1]))
 		return 0;
 	minor = strtoul(end + 1, &end, 10);
 	if (*end != '.' || !isdigit((unsigned char)end[1]))
@@ -92,7 +92,7 @@ int py_version_read(const struct py_file *file, struct python_id *ret, struct fa
 	uint64_t v = 0;
 
 	if (!elf_file_dynamic_symbol(elf, "Py_Version", &s)) {
-		if (!elf_file_read(elf, s.value, &v, sizeof(v)) && v >> 24 != 3)
+		if (elf_file_read(elf, s.value, &v, sizeof(v)) || v >> 24 != 3)
 			v = 0;
 	} else {
 		v = version_from_code(elf);

@@ -105,9 +105,9 @@ static int read_entries(struct pagemap *p, uint64_t addr, size_t nr, uint64_t *p
 		p->calls++;
 		if (n < 0)
 			return -errno;
-		/* The end of the address space (nothing is there), or of the process. */
+		/* The end of the address space, or of the process: nothing is there. */
 		if (n < 8)
-			return done ? 0 : -ESRCH;
+			return 0;
 		n /= 8;
 		for (size_t i = 0; i < (size_t)n; i++) {
 			if (entries[i] & ENTRY_PRESENT)

@@ -24,8 +24,8 @@ void pagemap_init(struct pagemap *p, int fd);
 /*
  * For the nr_pages pages from addr: bit i of present, if page i can be read without a fault, and of
  * swapped (may be NULL), if its bytes are elsewhere: swap, or on the way to another page frame. A
- * page with neither bit was never touched, has been given back, is a guard page or is not mapped.
- * 0 or -errno; -ESRCH: no memory left.
+ * page with neither bit was never touched, has been given back, is a guard page, is not mapped, or
+ * its process has ended. 0 or -errno.
  */
 int pagemap_look(struct pagemap *p, uint64_t addr, size_t nr_pages, uint64_t *present,
 		 uint64_t *swapped);

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What test_kernels runs inside a guest: guest.py SERIES PYTHON...
+
+On one of Debian's stock kernels: what `doctor` finds there, the tests of the BPF side, and the tool
+on real interpreters. Prints lines for tests/run.sh.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'live'))
+import livelib as live
+from livetarget import Interpreter, Target, parse_account, rss
+
+SERIES, PYTHONS = sys.argv[1], sys.argv[2:]
+PAGE = 4096
+
+# What a series must offer, and must not: 6.1 is there for the fallbacks.
+LACKS = {
+    '6.1': {
+        'uprobe_multi',  # since 6.6
+        'rss_exact',     # since 6.2: per-CPU counters instead of 64 pages kept back in each thread
+        'pagemap_scan',  # since 6.7
+    },
+}.get(SERIES, set())
+RSS_BATCH = 64 * PAGE if 'rss_exact' in LACKS else 0  # per thread and kind
+
+cases = live.Cases()
+
+
+def doctor():
+    result = live.run('doctor', '--format', 'json').ok()
+    rows = json.loads(result.out)['features']
+    live.assert_equal({r['name'] for r in rows if not r['available']}, LACKS, 'what is missing')
+    text = live.show(live.run('doctor').ok().out)
+    assert 'stat can fully work here' in text, text
+
+
+def bpf_layer(binary):
+    """One cmocka binary; its own lines become ours, so that each test has its name and kernel."""
+    name = os.path.basename(binary)
+    p = subprocess.run([binary], cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=240,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = live.show(p.stdout)
+    lines = re.findall(r'^\[ +(OK|FAILED|SKIPPED) +\] ([^\n:]+)$', text, re.M)
+    assert lines, '%s: status %s, no test: %s' % (name, p.returncode, text[-600:])
+    failed = sorted({test for state, test in lines if state == 'FAILED'})
+    for state, test in sorted(set(lines)):
+        if state == 'OK':
+            print('ok %s: bpf %s %s' % (SERIES, name, test), flush=True)
+        elif state == 'SKIPPED':
+            print('skip %s: bpf %s %s: skipped by the test' % (SERIES, name, test), flush=True)
+    assert not failed and not p.returncode, 'status %s, failed: %s: %s' % (
+        p.returncode, ', '.join(failed), text[-1500:])
+
+
+def target(interpreter, scenario):
+    source = open(os.path.join(live.TOP, 'tests/live/targets/scenarios.py')).read()
+    return Target(interpreter, command=[interpreter.path, '-c', source, scenario])
+
+
+def assert_rss(pid, got, what):
+    """The tool's figure is the kernel's own; until 6.1 the kernel's lags by its batch."""
+    kernel = rss(pid)
+    for kind, figure in kernel.items():
+        assert abs(got[kind] - figure) <= RSS_BATCH, '%s: %s is %d, the kernel says %d' % (
+            what, kind, got[kind], figure)
+
+
+def snapshot(interpreter):
+    for scenario in ('heap', 'freelists'):
+        with target(interpreter, scenario) as t:
+            expected = t.point()
+            live.assert_same(live.run('snapshot', '-p', t.pid).ok().out, expected, scenario)
+    with target(interpreter, 'heap') as t:
+        expected = t.point()
+        live.assert_same(live.run('snapshot', '--pause', '-p', t.pid).ok().out, expected, '--pause')
+        live.assert_equal(live.stopped_threads(t.pid), [], 'stopped threads after --pause')
+
+
+def stat_reports(interpreter):
+    """The text reports of a target that does nothing meanwhile: no change, and the same RSS."""
+    with target(interpreter, 'stages') as t:
+        t.point()
+        result = live.run('-p', t.pid, '-n', 2, '-i', 1).ok()
+        text = live.show(result.out)
+        assert re.search(r'^# pid %d ' % t.pid, text, re.M), text
+        live.assert_equal(len(re.findall(r'^\d\d:\d\d:\d\d ', text, re.M)), 4, 'reports: ' + text)
+        live.assert_equal(live.probed_bytes(t.pid), 0, 'breakpoints left in the target')
+        docs = [json.loads(line) for line in live.show(live.run(
+            '-p', t.pid, '-n', 2, '-i', 1, '--format', 'json').ok().out).splitlines()]
+        assert docs[-1]['total'], docs[-1]
+        assert_rss(t.pid, docs[-1]['rss_after'], 'stat -n 2')
+
+
+def stat_events(interpreter):
+    """Arenas counted by probes against the target's own account of the same stretch."""
+    with target(interpreter, 'stages') as t:
+        before = parse_account(t.point())
+        with live.Tool('-p', t.pid, '-i', 1, '--format', 'json') as tool:
+            state = json.loads(tool.until('"kind"'))
+            figures = state['stats']['pymalloc']
+            live.assert_equal(figures['arenas_total'], before['arenas_total'], 'arenas at first')
+            after = parse_account(t.next_point())
+            result = tool.end(2)
+        result.ok()
+        total = json.loads(live.show(result.out).splitlines()[-1])
+        assert total['total'], total
+        live.assert_equal(
+            (total['arenas_taken_events'], total['arenas_released_events']),
+            (after['arenas_total'] - before['arenas_total'],
+             after['arenas_reclaimed'] - before['arenas_reclaimed']), 'arenas taken, released')
+        live.assert_equal([k for k, v in total['health'].items() if v], [], 'health')
+        assert total['arenas_taken_events'] > 0, 'the scenario took no arena'
+        assert_rss(t.pid, total['rss_after'], 'total')
+        live.assert_equal(live.probed_bytes(t.pid), 0, 'breakpoints left in the target')
+
+
+def demo():
+    """The README's demo from where the build is done: its reports, and an end by itself."""
+    script = os.path.join(live.TOP, 'tests/tools/demo.sh')
+    if not os.path.exists(script):
+        raise live.Absent('there is no tests/tools/demo.sh')
+    if not shutil.which('python3'):
+        os.symlink(PYTHONS[0], '/usr/local/bin/python3')
+    env = dict(live.environment(), DEMO_BINARY=live.BINARY)
+    p = subprocess.run([script], cwd=live.TOP, env=env, stdin=subprocess.DEVNULL, timeout=240,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = live.show(p.stdout)
+    assert not p.returncode, 'status %s: %s' % (p.returncode, text[-1500:])
+    # a state line and three reports, each with its time
+    assert len(re.findall(r'^\d\d:\d\d:\d\d ', text, re.M)) >= 4, text[-1500:]
+    assert 'health' not in text, text[-1500:]
+
+
+def main():
+    # livelib's own runner chooses cases by argv
+    del sys.argv[1:]
+    cases.add(SERIES + ': doctor', doctor)
+    for binary in sorted(glob.glob(os.path.join(live.BUILD, 'tests/bpf/test_*'))):
+        cases.add('%s: bpf %s' % (SERIES, os.path.basename(binary)), bpf_layer, binary)
+    for path in PYTHONS:
+        name = os.path.basename(path)
+        version = subprocess.run([path, '-V'], stdout=subprocess.PIPE).stdout.decode().split()[1]
+        python = Interpreter(name, '/', path, version, 'stripped')
+        for case in (snapshot, stat_reports, stat_events):
+            cases.add('%s: %s %s' % (SERIES, name, case.__name__.replace('_', ' ')), case, python)
+    cases.add(SERIES + ': demo', demo)
+    cases.run(workers=1)
+
+
+main()
