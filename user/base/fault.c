@@ -12,11 +12,29 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
+/* A text that filled its buffer may have been cut inside a UTF-8 character: drop the piece. */
+static void drop_partial_character(char *s, size_t size)
+{
+	size_t len = strlen(s), start = len;
+	unsigned char lead;
+
+	if (len + 1 < size)
+		return;
+	while (start && ((unsigned char)s[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (!start)
+		return;
+	lead = (unsigned char)s[start - 1];
+	if (lead >= 0xc0 && len - start + 1 < (lead >= 0xf0 ? 4u : lead >= 0xe0 ? 3u : 2u))
+		s[start - 1] = 0;
+}
+
 static void fault_vset(struct fault *f, int err, const char *fmt, va_list ap)
 {
 	f->err = err;
 	f->hint[0] = 0;
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	drop_partial_character(f->text, sizeof(f->text));
 	make_printable(f->text);
 }
 
@@ -55,6 +73,7 @@ int fault_hint(struct fault *f, const char *fmt, ...)
 		return 0;
 	va_start(ap, fmt);
 	vsnprintf(f->hint, sizeof(f->hint), fmt, ap);
+	drop_partial_character(f->hint, sizeof(f->hint));
 	va_end(ap);
 	make_printable(f->hint);
 	return -f->err;

@@ -70,6 +70,22 @@ static size_t utf8_length(const unsigned char *s, size_t n)
 	return len;
 }
 
+/*
+ * Characters that are seen as nothing and change how what follows is seen: directions (U+061C,
+ * U+200E .. U+202E, U+2066 .. U+206F), line separators, zero width (U+200B, U+2060, U+FEFF).
+ */
+static bool deceives(const unsigned char *s, size_t len)
+{
+	if (len == 2)
+		return s[0] == 0xd8 && s[1] == 0x9c;
+	if (len != 3)
+		return false;
+	return (s[0] == 0xe2 && s[1] == 0x80 &&
+		((s[2] >= 0x8b && s[2] <= 0x8f) || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+	       (s[0] == 0xe2 && s[1] == 0x81 && s[2] >= 0xa0 && s[2] <= 0xaf) ||
+	       (s[0] == 0xef && s[1] == 0xbb && s[2] == 0xbf);
+}
+
 char *text_escape(char *buf, size_t size, const char *s, size_t len)
 {
 	const unsigned char *u = (const unsigned char *)s;
@@ -81,7 +97,8 @@ char *text_escape(char *buf, size_t size, const char *s, size_t len)
 		size_t n = utf8_length(u + i, len - i);
 		char esc[5];
 
-		if (n == 1 && (u[i] < 0x20 || u[i] == 0x7f || u[i] == '\\'))
+		if ((n == 1 && (u[i] < 0x20 || u[i] == 0x7f || u[i] == '\\')) ||
+		    (n && deceives(u + i, n)))
 			n = 0;
 		if (n) {
 			if (o + n >= size)

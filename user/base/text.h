@@ -16,8 +16,9 @@ char *text_thousands(char buf[static 32], int64_t value, bool plus);
 char *text_size(char buf[static 24], int64_t bytes, bool plus);
 
 /*
- * Copies at most size - 1 bytes of printable text: control characters, DEL and bytes that are not
- * valid UTF-8 become \xHH, a backslash becomes two. For everything a target process can choose.
+ * Copies at most size - 1 bytes of printable text: control characters, DEL, invisible characters
+ * that reorder text, and bytes that are not valid UTF-8 become \xHH, a backslash becomes two. For
+ * everything a target process can choose.
  */
 char *text_escape(char *buf, size_t size, const char *s, size_t len);
 

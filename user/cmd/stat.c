@@ -26,6 +26,7 @@
 #define MAX_WATCHED	4096
 #define STARTING_POLL_MS 20   /* how often an interpreter that is starting is looked at */
 #define STARTING_LOOKS	 1500 /* for 30 s; then with each report */
+#define NEWBORN_NS	 300000000 /* a child that lives longer without exec is announced */
 
 struct stat_run {
 	const struct options *o;
@@ -36,12 +37,11 @@ struct stat_run {
 	struct launch launch;
 	bool launched, launch_ended;
 	int launch_status;
-	int signals, interval, total_time; /* fds */
+	int signals, interval, total_time, newborn; /* fds */
 	uint64_t reports;
 	unsigned int looks;
-	bool stop;
+	bool begun, stop;
 	uint64_t not_watched; /* children past MAX_WATCHED */
-	int wait_fault;
 };
 
 static struct watched *find(struct stat_run *r, pid_t pid)
@@ -81,7 +81,17 @@ static int add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched **r
 	return 0;
 }
 
-/* The first moment: header and state line. */
+static void arm(int timer, uint64_t first_ns, uint64_t every_ns)
+{
+	struct itimerspec t = {
+		.it_value = {(time_t)(first_ns / 1000000000), (long)(first_ns % 1000000000)},
+		.it_interval = {(time_t)(every_ns / 1000000000), (long)(every_ns % 1000000000)},
+	};
+
+	timerfd_settime(timer, 0, &t, NULL);
+}
+
+/* The first moment; from here on there is something to report. */
 static void begin(struct stat_run *r, struct watched *w)
 {
 	struct fault f = {0};
@@ -93,7 +103,27 @@ static void begin(struct stat_run *r, struct watched *w)
 			stat_report_problem(&r->out, w, &f);
 		return;
 	}
+	/* intervals count from the first that there is to report, not from a launcher's start */
+	if (!r->begun) {
+		r->begun = true;
+		arm(r->interval, r->o->interval_ns, r->o->interval_ns);
+	}
+}
+
+/* Header and state line, once. */
+static void announce(struct stat_run *r, struct watched *w)
+{
+	if (!w->has_base || w->announced)
+		return;
+	w->announced = true;
 	stat_report_begin(&r->out, w);
+}
+
+static void announce_all(struct stat_run *r)
+{
+	for (size_t i = 0; i < r->nr; i++)
+		announce(r, r->watched[i]);
+	stat_report_flush(&r->out, r->trace);
 }
 
 static void end(struct stat_run *r, struct watched *w, int wait_status)
@@ -102,12 +132,16 @@ static void end(struct stat_run *r, struct watched *w, int wait_status)
 		return;
 	w->wait_status = wait_status;
 	watch_end(w, r->trace);
+	announce(r, w);
 	if (w->has_base)
 		stat_report_end(&r->out, w);
 }
 
-static void tick(struct stat_run *r)
+/* One report of each process; returns how many had something to report. */
+static size_t tick(struct stat_run *r)
 {
+	size_t reported = 0;
+
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
 		struct moment prev = {0};
@@ -125,8 +159,10 @@ static void tick(struct stat_run *r)
 			continue;
 		if (!w->has_base) {
 			begin(r, w);
+			announce(r, w);
 			continue;
 		}
+		announce(r, w);
 		if (watch_sample(w, r->trace, r->o, &prev, &f)) {
 			if (!target_ended(w->process.target))
 				stat_report_problem(&r->out, w, &f);
@@ -134,8 +170,10 @@ static void tick(struct stat_run *r)
 		}
 		stat_report_change(&r->out, w, &prev);
 		moment_done(&prev);
+		reported++;
 	}
 	stat_report_flush(&r->out, r->trace);
+	return reported;
 }
 
 /* A stopped child that is about to run its program: the libraries are not mapped yet. */
@@ -143,11 +181,12 @@ static void on_exec(struct stat_run *r, struct watched *w)
 {
 	struct fault f = {0};
 
-	if (w->has_base)
+	/* what a child was between fork and exec is its parent's doing, and no news */
+	if (w->announced)
 		stat_report_exec(&r->out, w);
 	moment_done(&w->base);
 	moment_done(&w->last);
-	w->has_base = false;
+	w->has_base = w->announced = false;
 	w->state_disagreed = 0;
 	watch_look(w, r->trace, r->o, &f);
 	if (w->phase == WATCH_IDLE && w->flags & PMT_STOP_EXEC) {
@@ -167,6 +206,7 @@ static void on_exec(struct stat_run *r, struct watched *w)
 	if (w->phase == WATCH_STARTING)
 		r->looks = 0;
 	begin(r, w);
+	announce(r, w);
 	if (w->flags & PMT_STOP_EXEC)
 		kill(w->process.target->pid, SIGCONT);
 }
@@ -193,6 +233,7 @@ static void on_fork(struct stat_run *r, pid_t pid, pid_t parent)
 		if (!process_matches(r->o, &w->process.id))
 			w->phase = WATCH_IDLE;
 	begin(r, w);
+	arm(r->newborn, NEWBORN_NS, 0);
 }
 
 static void drain_events(struct stat_run *r)
@@ -234,6 +275,7 @@ static void look_at_starting(struct stat_run *r)
 			continue;
 		watch_look(w, r->trace, r->o, &f);
 		begin(r, w);
+		announce(r, w);
 	}
 }
 
@@ -279,6 +321,7 @@ static void loop(struct stat_run *r)
 			{.fd = r->signals, .events = POLLIN},
 			{.fd = r->interval, .events = POLLIN},
 			{.fd = r->total_time, .events = POLLIN},
+			{.fd = r->newborn, .events = POLLIN},
 			{.fd = trace_event_fd(r->trace), .events = POLLIN},
 		};
 
@@ -289,11 +332,13 @@ static void loop(struct stat_run *r)
 		drain_events(r);
 		if (any_starting(r))
 			look_at_starting(r);
+		if (expired(r->newborn))
+			announce_all(r);
 		if (expired(r->interval)) {
-			tick(r);
-			r->stop |= r->o->reports && ++r->reports >= r->o->reports;
+			r->reports += tick(r) > 0;
+			r->stop |= r->o->reports && r->reports >= r->o->reports;
 		}
-		r->stop |= r->total_time >= 0 && expired(r->total_time);
+		r->stop |= expired(r->total_time);
 	}
 }
 
@@ -312,19 +357,6 @@ static void totals(struct stat_run *r)
 			stat_report_total(&r->out, w);
 	}
 	stat_report_flush(&r->out, r->trace);
-}
-
-static int timer(uint64_t first_ns, uint64_t every_ns)
-{
-	struct itimerspec t = {
-		.it_value = {(time_t)(first_ns / 1000000000), (long)(first_ns % 1000000000)},
-		.it_interval = {(time_t)(every_ns / 1000000000), (long)(every_ns % 1000000000)},
-	};
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-
-	if (fd >= 0)
-		timerfd_settime(fd, 0, &t, NULL);
-	return fd;
 }
 
 static int block_signals(void)
@@ -401,8 +433,8 @@ static void close_all(struct stat_run *r)
 	free(r->watched);
 	close(r->signals);
 	close(r->interval);
-	if (r->total_time >= 0)
-		close(r->total_time);
+	close(r->total_time);
+	close(r->newborn);
 }
 
 /* The program's own status; it may go on for longer than we watch it. */
@@ -434,6 +466,7 @@ static int run(const struct options *o)
 		.signals = -1,
 		.interval = -1,
 		.total_time = -1,
+		.newborn = -1,
 	};
 	struct trace_options to = {.pools = true, .programs = true};
 	struct fault f = {0};
@@ -443,16 +476,18 @@ static int run(const struct options *o)
 	if (err)
 		return report_fault(&f);
 	r.signals = block_signals();
+	r.interval = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	r.total_time = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	r.newborn = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	err = trace_open(&r.trace, &to, &f);
 	if (!err)
 		err = o->program ? open_program(&r, &f) : open_targets(&r, &f);
 	if (!err) {
 		for (size_t i = 0; i < r.nr; i++)
 			begin(&r, r.watched[i]);
-		stat_report_flush(&r.out, r.trace);
-		r.interval = timer(o->interval_ns, o->interval_ns);
+		announce_all(&r);
 		if (o->duration_ns)
-			r.total_time = timer(o->duration_ns, 0);
+			arm(r.total_time, o->duration_ns, 0);
 		loop(&r);
 		totals(&r);
 	}

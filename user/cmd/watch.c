@@ -8,8 +8,18 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
-#define SAMPLE_ATTEMPTS 4
+#define SAMPLE_ATTEMPTS 6
+#define CHEAP_READ_NS	20000000 /* 20 ms: about 200 MiB of arenas */
+
+static int64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 void moment_done(struct moment *m)
 {
@@ -202,15 +212,23 @@ int watch_sample(struct watched *w, struct trace *t, const struct options *o, st
 		 struct fault *f)
 {
 	struct moment m = {0};
-	bool agrees = false;
+	bool agrees = false, again = true;
 	int err;
 
-	/* A running target can be between an event and the counter it announces: look again. */
-	for (int attempt = 0; attempt < SAMPLE_ATTEMPTS && !agrees; attempt++) {
+	/*
+	 * A running target can be between an event and the counter it announces: look again. It can
+	 * also take an arena while it is read: worth another look where that is cheap, because then
+	 * state and events are of one moment.
+	 */
+	for (int attempt = 0; attempt < SAMPLE_ATTEMPTS && again; attempt++) {
+		int64_t began = clock_ns();
+
 		moment_done(&m);
 		err = sample_once(w, t, o, &m, &agrees, f);
 		if (err)
 			return err;
+		again = !agrees || (w->arena_events && m.snap.stats.pymalloc && !m.anchored &&
+				    clock_ns() - began < CHEAP_READ_NS);
 	}
 	if (!agrees)
 		w->state_disagreed++;
@@ -241,6 +259,12 @@ void watch_end(struct watched *w, struct trace *t)
 	if (w->phase == WATCH_ENDED)
 		return;
 	if (w->has_base && !trace_read(t, pid, &c, NULL)) {
+		const struct pmt_counts *a = &w->last.counts.counts, *b = &c.counts;
+
+		w->arenas_at_end = w->last.snap.stats.arenas_current +
+				   (b->arenas_taken - a->arenas_taken) -
+				   (b->arenas_failed - a->arenas_failed) -
+				   (b->arenas_released - a->arenas_released);
 		w->last.counts = c;
 		w->last.anchored = false;
 	}
@@ -271,7 +295,7 @@ static void arena_change(const struct watched *w, const struct moment *from,
 	r->other_released = b->other_released - a->other_released;
 	/* after its end there is no state to read: the events went on until then */
 	if (w->phase == WATCH_ENDED)
-		r->arenas_current = sa->arenas_current + r->arenas_taken - r->arenas_released;
+		r->arenas_current = w->arenas_at_end;
 }
 
 static void pool_change(const struct watched *w, const struct moment *from,

@@ -38,8 +38,10 @@ struct watched {
 	bool pool_events;
 	bool from_start;       /* watched from its first instruction: the base is nothing at all */
 	bool has_base;
+	bool announced;        /* header and state line are out */
 	bool total_done;       /* its total has been reported */
 	int wait_status;       /* once ended */
+	uint64_t arenas_at_end; /* once ended: the last state plus the events after it */
 	struct moment base, last;
 	uint64_t state_disagreed;
 };

@@ -10,15 +10,14 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "python/dwarf_file.h"
 #include "python/dwarf_type.h"
 
 #include <linux/types.h>
 #include <pymemtrace/layout.h>
 
 #include <dwarf.h>
-#include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -58,12 +57,6 @@ struct types {
 	unsigned entries; /* visited so far */
 	const struct type *conflict; /* two definitions of different size */
 };
-
-static void dwarf_cleanup(Dwarf **d)
-{
-	if (*d)
-		dwarf_end(*d);
-}
 
 /* The i-th of "a|b|c"; the last one if there are fewer. False if it does not fit into buf. */
 static bool alternative(const char *list, unsigned i, char *buf, size_t size)
@@ -213,33 +206,12 @@ static int scan_units(struct types *types, Dwarf *dwarf, struct fault *f)
 	return 0;
 }
 
-static int check_same_build(int fd, Elf *debug, const char *debug_path, struct fault *f)
-{
-	const void *a, *b;
-	ssize_t na, nb;
-	Elf *elf;
-	int r = 0;
-
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!elf)
-		return fault_set(f, ENOEXEC, "not an ELF file: %s", elf_errmsg(-1));
-	na = dwelf_elf_gnu_build_id(elf, &a);
-	nb = dwelf_elf_gnu_build_id(debug, &b);
-	if (na > 0 && nb > 0 && (na != nb || memcmp(a, b, na)))
-		r = fault_set(f, ESTALE, "'%s' is the debug file of another build", debug_path);
-	elf_end(elf);
-	return r;
-}
-
 int dwarf_layout_read(int fd, const char *debug_path, struct py_layout *ret, struct fault *f)
 {
-	_cleanup_(dwarf_cleanup) Dwarf *dwarf = NULL;
+	_cleanup_(dwarf_file_cleanup) struct dwarf_file *file = NULL;
 	_cleanup_free_ struct types *types = NULL;
-	_cleanup_fd_ int debug_fd = -1;
 	struct py_layout layout;
 	__u32 *values = (__u32 *)&layout;
-	Dwarf *alt;
 	int r;
 
 	types = calloc(1, sizeof(*types));
@@ -248,28 +220,13 @@ int dwarf_layout_read(int fd, const char *debug_path, struct py_layout *ret, str
 	r = list_types(types, f);
 	if (r)
 		return r;
-	if (debug_path) {
-		debug_fd = open(debug_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (debug_fd < 0)
-			return fault_errno(f, errno, "'%s'", debug_path);
-	}
-	dwarf = dwarf_begin(debug_path ? debug_fd : fd, DWARF_C_READ);
-	if (!dwarf)
-		return fault_set(f, ENODATA, "no debug information: %s", dwarf_errmsg(-1));
-	if (debug_path) {
-		r = check_same_build(fd, dwarf_getelf(dwarf), debug_path, f);
-		if (r)
-			return r;
-	}
-	r = scan_units(types, dwarf, f);
+	r = dwarf_file_open(&file, fd, debug_path, f);
+	if (!r)
+		r = scan_units(types, file->dwarf, f);
+	if (!r && file->alt)
+		r = scan_units(types, file->alt->dwarf, f);
 	if (r)
 		return r;
-	alt = dwarf_getalt(dwarf); /* owned by dwarf */
-	if (alt) {
-		r = scan_units(types, alt, f);
-		if (r)
-			return r;
-	}
 	if (types->conflict)
 		return fault_set(f, EBADMSG, "two different types are named '%s'",
 				 types->conflict->name);

@@ -7,6 +7,7 @@
  *   4:memory:/docker/3f2a...64                          docker, cgroupfs driver
  *   0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1b_..._9.slice/
  *           cri-containerd-3f2a...64.scope              Kubernetes, containerd; crio-, docker-
+ *   0::/...-pod1b_..._9.slice:cri-containerd:3f2a...64  the same, containerd without systemd driver
  *   0::/kubepods/besteffort/pod1b-...-9/3f2a...64       Kubernetes, cgroupfs driver
  *   0::/machine.slice/libpod-3f2a...64.scope/container  podman
  *   0::/lxc.payload.web1/...   0::/lxc/web1             LXC, LXD
@@ -59,10 +60,8 @@ static void parse_component(const char *s, size_t len, struct found *f)
 	for (size_t i = 0; i + ID_HEX <= len; i++) {
 		if ((i && s[i - 1] != '-' && s[i - 1] != ':') || !is_id(s + i, ID_HEX))
 			continue;
-		if (i + ID_HEX == len || s[i + ID_HEX] == '.') {
+		if (i + ID_HEX == len || s[i + ID_HEX] == '.')
 			memcpy(f->id, s + i, ID_HEX);
-			return;
-		}
 	}
 	for (size_t i = 0; i + 3 < len; i++) {
 		size_t n;
