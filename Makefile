@@ -1,6 +1,25 @@
 # SPDX-License-Identifier: MIT
 # The only makefile. `make help` lists the targets.
 
+# Under sudo nothing in the tree stays root's: whatever the goals are, a make below this one reaches
+# them, and then what root made is given to the user, also after a failure or Ctrl-C.
+ifneq ($(and $(SUDO_UID),$(if $(PMT_SUDO),,unwrapped)),)
+
+goals := $(or $(MAKECMDGOALS),all)
+$(goals): as-root
+	@:
+
+as-root:
+	@trap : INT TERM; \
+	$(MAKE) --no-print-directory PMT_SUDO=1 $(goals); status=$$?; \
+	tree=.; [ "$$(stat -c %u .)" = "$$SUDO_UID" ] || tree="build compile_commands.json"; \
+	find $$tree -xdev -user 0 -exec chown -h "$$SUDO_UID:$${SUDO_GID:-}" {} + 2>/dev/null; \
+	exit $$status
+
+.PHONY: $(goals) as-root
+
+else
+
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -17,6 +36,7 @@ DESTDIR	?=
 CFLAGS	?= -O2 -g
 V	?= 0
 B	?= build
+WERROR	?=
 
 ifeq ($(V),1)
 Q :=
@@ -31,7 +51,11 @@ our_cflags := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla -Wno-unused-parameter $(include_dirs)
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-missing-declarations -Iinclude -Ivmlinux/x86
-libs	:= -lbpf -ldw -lelf -lz -lZydis -ljansson -lcap -lm
+libs	:= -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap -lm
+
+ifneq ($(WERROR),)
+our_cflags += -Werror
+endif
 
 ifneq ($(SANITIZE),)
 our_cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -77,13 +101,13 @@ $(binary): $(main_object) $(user_objects)
 
 # Tables of CPython's structures, from the debug information of an interpreter.
 # It must build while the tables do not: not with user/python/layout.c.
-genlayout_objects := $(addprefix $(B)/user/python/,genlayout.o dwarf_layout.o dwarf_type.o version.o \
+genlayout_objects := $(addprefix $(B)/user/python/,genlayout.o dwarf_layout.o dwarf_file.o dwarf_type.o version.o \
 	x86_walk.o x86_value.o) \
 	$(filter $(B)/user/base/% $(B)/user/model/% $(B)/user/target/%,$(user_objects))
 
 $(B)/genlayout: $(genlayout_objects)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -ldw -lelf -lz -lZydis
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -ldw -lelf -lz -llzma -lZydis
 
 layout: $(B)/genlayout	## add a CPython: PYTHON=/path/to/python [DEBUG_FILE=...] [DEBUG_DIR=...] [ORIGIN=...]
 	$(Q)$< -d user/python/layouts $(if $(DEBUG_FILE),--debug $(DEBUG_FILE)) \
@@ -103,14 +127,16 @@ $(B)/flags: FORCE
 # --- what a machine needs -------------------------------------------------------------------
 
 deps_packages := gcc libc6-dev pkg-config clang bpftool libbpf-dev libelf-dev libdw-dev \
-	zlib1g-dev libzydis-dev libjansson-dev libcap-dev
+	zlib1g-dev liblzma-dev libzydis-dev libjansson-dev libcap-dev
 demo_packages := python3
+static_packages := libbz2-dev
 test_packages := libcmocka-dev python3 python3-venv python3-pip binutils file mmdebstrap \
 	qemu-system-x86 busybox-static e2fsprogs util-linux procps libgcc-12-dev
 
-# Installs what is missing, as root on Debian; elsewhere names it.
+# Installs what is missing, as root on Debian, or names it; elsewhere the compiler will tell.
 define install_packages
-	@missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
+	@command -v dpkg-query >/dev/null || exit 0; \
+	missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
 		grep -q 'ok installed' || echo $$p; done); \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -127,30 +153,110 @@ endef
 deps:	## install what the build needs (Debian, as root)
 	$(call install_packages,$(deps_packages))
 
+deps-static: deps
+	$(call install_packages,$(static_packages))
+
 deps-demo: deps
 	$(call install_packages,$(demo_packages))
 
 deps-test: deps	## install what the tests need too
 	$(call install_packages,$(test_packages))
 
-# Under sudo nothing in the tree stays root's.
-give_back = @if [ -n "$$SUDO_UID" ] && [ -d build ]; then \
-	chown -R "$$SUDO_UID:$${SUDO_GID:-$$SUDO_UID}" build; fi
+# A job per CPU, unless -j says otherwise.
+build = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 demo: deps-demo	## build, then watch a sample program: three reports
-	@$(MAKE) --no-print-directory all; status=$$?; $(give_back:@%=%); exit $$status
+	@$(build) all
 	@DEMO_BINARY=$(binary) tests/tools/demo.sh
 
-check: deps-test	## build and run all tests (REQUIRE=layer,layer: none of these may skip)
-	@$(MAKE) --no-print-directory tests; status=$$?; $(give_back:@%=%); exit $$status
-	@BUILD=$(abspath $(B)) tests/run.sh $(LAYERS); status=$$?; $(give_back:@%=%); exit $$status
+# The static binary needs a source package from the mirror: tests/live/test_static says so if it is
+# not to be had.
+check: deps-test	## build and run all tests (LAYERS="unit golden", REQUIRE=unit,live: these may not skip)
+	@$(build) tests
+ifneq ($(filter live,$(or $(LAYERS),live)),)
+	@$(build) static >$(B)/static.log 2>&1 || true
+endif
+	@BUILD=$(abspath $(B)) tests/run.sh $(LAYERS)
+
+tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp	## build all tests
+
+# --- what a person installs -----------------------------------------------------------------
+
+bin_dir	:= $(DESTDIR)$(PREFIX)/bin
+man_dir	:= $(DESTDIR)$(PREFIX)/share/man/man8
+comp_dir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+doc_dir	:= $(DESTDIR)$(PREFIX)/share/doc/pymemtrace-bpf
+
+install: $(binary)	## install below $(DESTDIR)$(PREFIX), default /usr/local
+	$(Q)install -d $(bin_dir) $(man_dir) $(comp_dir) $(doc_dir)
+	$(Q)install -m 755 $(binary) $(bin_dir)/pymemtrace-bpf
+	$(Q)install -m 644 docs/pymemtrace-bpf.8 $(man_dir)/pymemtrace-bpf.8
+	$(Q)install -m 644 docs/pymemtrace-bpf.bash $(comp_dir)/pymemtrace-bpf
+	$(Q)install -m 644 LICENSE $(doc_dir)/LICENSE
+
+uninstall:	## remove what install put there
+	$(Q)rm -f $(bin_dir)/pymemtrace-bpf $(man_dir)/pymemtrace-bpf.8 $(comp_dir)/pymemtrace-bpf \
+		$(doc_dir)/LICENSE
+	$(Q)[ ! -d $(doc_dir) ] || rmdir --ignore-fail-on-non-empty $(doc_dir)
+
+# One file for hosts with another or older libc. Debian has static libraries of all but Zydis.
+static_binary := $(B)/static/pymemtrace-bpf
+static_objects := $(main_object) $(filter-out $(B)/user/cmd/account.o,$(user_objects)) \
+	$(B)/static/account.o
+
+$(B)/static/account.o: user/cmd/account.c $(B)/flags
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(our_cflags) $(CFLAGS) -DPMT_STATIC -MMD -MP -c $< -o $@
+
+$(B)/static/libZydis.a: tests/tools/static-zydis.sh
+	$(call msg,STATIC,$@)
+	$(Q)CC='$(CC)' tests/tools/static-zydis.sh $@
+
+$(static_binary): $(static_objects) $(B)/static/libZydis.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) -static $(CFLAGS) $(LDFLAGS) $^ -o $@ $(filter-out -lZydis,$(libs)) -lbz2
+
+static: deps-static	## build $(B)/static/pymemtrace-bpf, which runs with any libc
+	@$(build) $(static_binary)
+
+# --- what a developer runs --------------------------------------------------------------------
+
+lint_packages := clang-format clang-tidy shellcheck
+
+deps-lint: deps-test
+	$(call install_packages,$(lint_packages))
+
+lint: deps-lint compile_commands.json	## include rule, warnings, clang-format, clang-tidy, shellcheck
+	@$(build) B=$(B)/lint WERROR=1 tests
+	@CC='$(CC)' LINT_INCLUDE='-I$(B)/lint' tests/tools/lint.sh
+
+golden-update: all	## write the golden files anew; look at what git diff says
+	$(Q)BUILD=$(abspath $(B)) tests/golden/test_golden --update
+
+# From the very lines that make would run.
+compile_commands.json: FORCE	## for clangd and clang-tidy
+	@$(MAKE) --no-print-directory -Bn V=1 tests $(B)/genlayout | awk -v dir="$$PWD" ' \
+		BEGIN { print "[" } END { print "\n]" } \
+		match($$0, / -c [^ ]+\.c -o /) { \
+			file = substr($$0, RSTART + 4, RLENGTH - 8); \
+			if (!seen[file]++) { \
+				gsub(/["\\]/, "\\\\&"); \
+				printf "%s{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s\"}", \
+					n++ ? ",\n" : "", dir, file, $$0 \
+			} \
+		}' >$@
 
 clean:	## remove everything built
 	$(Q)rm -rf build compile_commands.json
 
 help:	## list the targets
-	@grep -hE '^[a-z_.-]+:.*##' Makefile tests/tests.mk | sed -E 's/:.*##/\t/' | expand -t 24
+	@grep -hE '^[a-z_.-]+:.*##' Makefile tests/tests.mk | sed -E 's/:.*##/\t/; s|\$$\(B\)|$(B)|' | \
+		sort | expand -t 24
 
 FORCE:
-.PHONY: all clean help layout FORCE
+.PHONY: all check clean demo deps deps-demo deps-lint deps-static deps-test golden-update help install \
+	layout lint static tests uninstall FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+endif

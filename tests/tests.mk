@@ -29,3 +29,66 @@ $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(bpf_test_objects) | $(B)/tests/
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz
 
 .PRECIOUS: $(B)/tests/bpf/%.o
+
+# --- fuzzing: corpora replayed by gcc in every run, exploration with clang on demand ------------
+# One harness per tests/fuzz/fuzz_NAME.c, its corpus in tests/fuzz/corpus/NAME.
+FUZZ_SECONDS	?= 60
+fuzz_names	:= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_user	:= $(filter-out user/trace/% user/cmd/%,$(user_sources))
+fuzz_libs	:= $(filter-out -lbpf -lcap,$(libs))
+fuzz_sanitize	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+fuzz_clang_rt	= $(wildcard $(shell $(CLANG) -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a)
+
+$(B)/fuzz/gcc/%.o: %.c $(B)/flags
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)gcc $(our_cflags) -O1 -g $(fuzz_sanitize) -MMD -MP -c $< -o $@
+
+$(B)/fuzz/clang/%.o: %.c $(B)/flags
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(our_cflags) -O1 -g $(fuzz_sanitize) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+# an archive: each harness links only what it uses
+$(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/clang/user.a: $(fuzz_user:%.c=$(B)/fuzz/clang/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/replay_%: $(B)/fuzz/gcc/tests/fuzz/fuzz_%.o $(B)/fuzz/gcc/tests/fuzz/regress_main.o \
+		$(B)/fuzz/gcc/user.a
+	$(call msg,LD,$@)
+	$(Q)gcc $(fuzz_sanitize) $^ -o $@ $(fuzz_libs)
+
+$(B)/fuzz/explore_%: $(B)/fuzz/clang/tests/fuzz/fuzz_%.o $(B)/fuzz/clang/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CLANG) $(fuzz_sanitize) -fsanitize=fuzzer $^ -o $@ $(fuzz_libs)
+
+.PRECIOUS: $(B)/fuzz/gcc/%.o $(B)/fuzz/clang/%.o
+
+fuzz-replay: $(fuzz_names:%=$(B)/fuzz/replay_%)	## replay the fuzzing corpora (ASan, UBSan)
+	@for n in $(fuzz_names); do \
+		$(B)/fuzz/replay_$$n tests/fuzz/corpus/$$n >$(B)/fuzz/$$n.log 2>&1 || \
+			{ tail -40 $(B)/fuzz/$$n.log; echo "fuzz_$$n: FAILED"; exit 1; }; \
+		echo "fuzz_$$n: $$(grep -c ^tests/ $(B)/fuzz/$$n.log) inputs"; \
+	done
+
+# Finds go to $(B)/fuzz/found; an input worth keeping is copied to the corpus by hand.
+fuzz:	## explore with libFuzzer, FUZZ_SECONDS for each harness
+ifeq ($(filter fuzz,$(MAKECMDGOALS)),fuzz)
+ifeq ($(fuzz_clang_rt),)
+	@echo "fuzz: $(CLANG) has no libFuzzer: install libclang-rt-14-dev (or that of its version)" >&2
+	@false
+else
+fuzz: $(fuzz_names:%=$(B)/fuzz/explore_%)
+	@for n in $(fuzz_names); do \
+		mkdir -p $(B)/fuzz/found/$$n && echo "fuzz_$$n: $(FUZZ_SECONDS) s" && \
+		$(B)/fuzz/explore_$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
+			-max_len=65536 -verbosity=0 -artifact_prefix=$(B)/fuzz/found/$$n- \
+			$(B)/fuzz/found/$$n tests/fuzz/corpus/$$n || exit 1; \
+	done
+endif
+endif
+
+.PHONY: fuzz fuzz-replay

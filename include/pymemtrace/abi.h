@@ -63,7 +63,7 @@ struct pmt_counts {
 	__u64 arenas_taken;    /* calls of alloc(ctx, ARENA_SIZE) */
 	__u64 arenas_released; /* calls of free(ctx, address, ARENA_SIZE) */
 	__u64 arenas_failed;   /* calls that returned no arena: the next event's total had not grown */
-	__u64 chunks_taken;    /* calls of other sizes: data-stack chunks (since 3.11, gh-89455) */
+	__u64 chunks_taken;    /* calls of other sizes: data-stack chunks (since 3.11, bpo-44032) */
 	__u64 chunks_released;
 	__u64 other_taken; /* of sub-interpreters with an allocator of their own */
 	__u64 other_released;

@@ -99,7 +99,7 @@
 	FIELD(allocator_malloc, OFF, "PyMemAllocatorEx", "malloc")                                 \
 	FIELD(arena_allocator_alloc, OFF, "PyObjectArenaAllocator", "alloc")                       \
 	FIELD(arena_allocator_free, OFF, "PyObjectArenaAllocator", "free")                         \
-	/* only in free-threaded builds, since 3.13 (gh-108219): what tells them apart */          \
+	/* only in free-threaded builds, since 3.13 (PEP 703): what tells them apart */          \
 	FIELD(object_tid, OFF, "_object", "ob_tid")
 
 struct py_layout {

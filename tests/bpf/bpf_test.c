@@ -27,8 +27,10 @@ static struct child start(int (*run)(int, int), const char *path, char *const ar
 	assert_true(c.pid >= 0);
 	if (c.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(to[1]);
-		close(from[0]);
+		/* Not the other children's pipes, and nothing of the session. */
+		for (int fd = 3; fd < 256; fd++)
+			if (fd != to[0] && fd != from[1])
+				close(fd);
 		if (run)
 			_exit(run(to[0], from[1]));
 		dup2(to[0], 0);
@@ -168,7 +170,8 @@ static size_t collect_ids(struct bpf_id *ret, size_t size)
 		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", e->d_name);
 		f = fopen(path, "re");
 		while (f && fgets(line, sizeof(line), f) && n < size)
-			if (sscanf(line, "%7[a-z]_id: %u", ret[n].kind, &ret[n].id) == 2)
+			if (sscanf(line, "%7[a-z]_id: %u", ret[n].kind, &ret[n].id) == 2 &&
+			    strcmp(ret[n].kind, "mnt"))
 				n++;
 		if (f)
 			fclose(f);

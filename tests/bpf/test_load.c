@@ -91,15 +91,20 @@ static void every_program_has_a_row(void **state)
 /* A refusal must carry the verifier's own words: the fault is all that a user can report. */
 static void a_refusal_is_quoted(void **state)
 {
-	static const struct bpf_insn no_result[] = {{.code = 0x95 /* exit, with r0 never set */}};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts);
-	char log[512] = "";
+	struct pymemtrace_bpf *skel = pymemtrace_bpf__open();
+	struct bpf_program *program;
 
-	opts.log_buf = log;
-	opts.log_size = sizeof(log);
-	opts.log_level = 1;
-	assert_true(bpf_prog_load(BPF_PROG_TYPE_KPROBE, "x", "GPL", no_result, 1, &opts) < 0);
-	assert_non_null(strstr(log, "R0 !read_ok"));
+	assert_non_null(skel);
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, false);
+	bpf_program__set_autoload(skel->progs.on_arena_alloc, true);
+	/* No program of this type may read registers. */
+	bpf_program__set_type(skel->progs.on_arena_alloc, BPF_PROG_TYPE_SOCKET_FILTER);
+	libbpf_log_start();
+	assert_true(pymemtrace_bpf__load(skel) < 0);
+	assert_non_null(strstr(libbpf_log_tail(), "invalid bpf_context access"));
+	assert_null(strstr(libbpf_log_tail(), "processed "));
+	pymemtrace_bpf__destroy(skel);
 }
 
 int main(void)

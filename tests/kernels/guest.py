@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -63,9 +64,8 @@ def target(interpreter, scenario):
     return Target(interpreter, command=[interpreter.path, '-c', source, scenario])
 
 
-def assert_rss(pid, got, what):
+def assert_rss(kernel, got, what):
     """The tool's figure is the kernel's own; until 6.1 the kernel's lags by its batch."""
-    kernel = rss(pid)
     for kind, figure in kernel.items():
         assert abs(got[kind] - figure) <= RSS_BATCH, '%s: %s is %d, the kernel says %d' % (
             what, kind, got[kind], figure)
@@ -91,10 +91,15 @@ def stat_reports(interpreter):
         assert re.search(r'^# pid %d ' % t.pid, text, re.M), text
         live.assert_equal(len(re.findall(r'^\d\d:\d\d:\d\d ', text, re.M)), 4, 'reports: ' + text)
         live.assert_equal(live.probed_bytes(t.pid), 0, 'breakpoints left in the target')
-        docs = [json.loads(line) for line in live.show(live.run(
-            '-p', t.pid, '-n', 2, '-i', 1, '--format', 'json').ok().out).splitlines()]
+        with live.Tool('-p', t.pid, '-n', 2, '-i', 1, '--format', 'json') as tool:
+            tool.until('"kind"')
+            # while it is attached: afterwards the kernel takes the probes' copied pages back
+            kernel = rss(t.pid)
+            docs = [json.loads(l) for l in live.show(tool.end().ok().out).splitlines()]
+        live.assert_equal([d['kind'] for d in docs], ['state'] + ['change'] * 3, 'documents')
         assert docs[-1]['total'], docs[-1]
-        assert_rss(t.pid, docs[-1]['rss_after'], 'stat -n 2')
+        assert_rss(kernel, docs[0]['rss'], 'state')
+        assert_rss(kernel, docs[-1]['rss_after'], 'stat -n 2')
 
 
 def stat_events(interpreter):
@@ -106,7 +111,8 @@ def stat_events(interpreter):
             figures = state['stats']['pymalloc']
             live.assert_equal(figures['arenas_total'], before['arenas_total'], 'arenas at first')
             after = parse_account(t.next_point())
-            result = tool.end(2)
+            kernel = rss(t.pid)
+            result = tool.end(signal.SIGINT)
         result.ok()
         total = json.loads(live.show(result.out).splitlines()[-1])
         assert total['total'], total
@@ -116,7 +122,7 @@ def stat_events(interpreter):
              after['arenas_reclaimed'] - before['arenas_reclaimed']), 'arenas taken, released')
         live.assert_equal([k for k, v in total['health'].items() if v], [], 'health')
         assert total['arenas_taken_events'] > 0, 'the scenario took no arena'
-        assert_rss(t.pid, total['rss_after'], 'total')
+        assert_rss(kernel, total['rss_after'], 'total')
         live.assert_equal(live.probed_bytes(t.pid), 0, 'breakpoints left in the target')
 
 

@@ -108,7 +108,7 @@ B=/opt/t/busybox
 $B mount -t proc proc /proc
 $B mount -t sysfs sysfs /sys
 $B mount -t devtmpfs devtmpfs /dev 2>/dev/null # the kernel may have done it
-$B mkdir -p /dev/shm /opt/t/bin
+$B mkdir -p /dev/shm /opt/t/bin /var/tmp # roots may lack the last
 $B mount -t tmpfs tmpfs /dev/shm
 $B mount -t tmpfs tmpfs /run
 $B mount -t tracefs tracefs /sys/kernel/tracing

@@ -41,6 +41,7 @@ class Cases:
         self.lock = threading.Lock()
 
     def add(self, name, function, *args):
+        """An argument that is a function is called first, and may raise Skip or Absent."""
         self.cases.append((name, function, args))
 
     def one(self, function):
@@ -54,7 +55,7 @@ class Cases:
 
     def _run(self, name, function, args):
         try:
-            function(*args)
+            function(*(a() if callable(a) else a for a in args))
             self._line('ok ' + name)
         except Skip as why:
             self._line('skip %s: %s' % (name, one_line(why)))

@@ -11,7 +11,7 @@ SCENARIOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets', 
 PAUSE = 34  # the number of pause(2) on x86-64
 
 # What live requires: Debian's own builds. Any other interpreter is welcome, none is needed.
-REQUIRED = {'3.11': 'debian', '3.13': 'root', '3.14': 'root', '3.15': 'root'}
+REQUIRED = ('system-3.11', 'trixie-3.13', 'forky-3.14', 'forky-3.15')
 
 
 class Interpreter:
@@ -24,7 +24,7 @@ class Interpreter:
     def command(self, *args, namespaces=False):
         """argv that runs it; the process dies with the thread that starts it."""
         argv = [self.path] + list(args)
-        in_root = self.root not in ('', '/', '-')
+        in_root = self.root != '/'
         if namespaces:
             start = ['unshare', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc']
             if in_root:
@@ -34,10 +34,10 @@ class Interpreter:
             ['chroot', self.root] if in_root else []) + argv
 
 
-def _list():
+def _list(*patterns):
     script = os.path.join(live.TOP, 'tests', 'tools', 'interpreters.sh')
-    out = subprocess.run([script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                         timeout=600).stdout.decode()
+    out = subprocess.run([script] + list(patterns), stdout=subprocess.PIPE,
+                         stdin=subprocess.DEVNULL, timeout=600).stdout.decode()
     found, missing = [], []
     for line in out.splitlines():
         if line.startswith('#missing '):
@@ -47,38 +47,48 @@ def _list():
     return found, missing
 
 
-_known = None
+_known = {}
 
 
-def interpreters():
-    """(interpreters, [(name, why it is missing)])"""
-    global _known
-    if not _known:
-        _known = _list()
-    return _known
+def interpreters(*patterns):
+    """(interpreters, [(name, why it is missing)]) whose names match; all without patterns."""
+    if patterns not in _known:
+        _known[patterns] = _list(*patterns)
+    return _known[patterns]
 
 
-def find(minor=None, shape=None, name=None):
-    """The interpreters that match, e.g. minor=(3, 12)."""
-    return [i for i in interpreters()[0]
-            if (not minor or i.minor == minor) and (not shape or shape in i.shape)
-            and (not name or re.search(name, i.name))]
+def add_missing(cases, *patterns):
+    """A case for each interpreter that is not here: it says why."""
+    found, missing = interpreters(*patterns)
+    names = [i.name for i in found] + [name for name, _ in missing]
+    missing = missing + [(name, 'not found') for name in REQUIRED if name not in names
+                         and not patterns]
+
+    def say(name, why):
+        if name in REQUIRED:
+            raise live.Skip(why)
+        raise live.Absent(why)
+    for name, why in missing:
+        cases.add('%s' % name, say, name, why)
 
 
-def pick(minor=None, **how):
-    """One interpreter that matches; Absent if there is none."""
-    found = find(minor, **how)
-    if not found:
-        raise live.Absent('no CPython %s here' % ('.'.join(map(str, minor or ())) or how))
-    return found[0]
+def one(*patterns):
+    """The first interpreter that matches; a required one is Skip if it is missing, else Absent."""
+    found, missing = interpreters(*patterns)
+    if found:
+        return found[0]
+    why = '; '.join(' '.join(m) for m in missing) or 'no %s' % ' '.join(patterns)
+    raise (live.Skip if set(patterns) & set(REQUIRED) else live.Absent)(why)
 
 
 def debian():
     """Debian's own stripped 3.11, which every run has."""
-    found = [i for i in interpreters()[0] if i.path == '/usr/bin/python3.11' and i.root in '/-']
-    if not found:
-        raise live.Skip('no /usr/bin/python3.11')
-    return found[0]
+    return one('system-3.11')
+
+
+def some(*patterns):
+    """Those of a few interpreters that are here."""
+    return interpreters(*patterns)[0]
 
 
 def children(pid):

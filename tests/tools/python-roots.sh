@@ -75,6 +75,8 @@ private_apt() {
 unpack_debug() {
 	local suite=$1 debug=$2 state py deb
 	state=$(mktemp -d)
+	# shellcheck disable=SC2064  # the value of now: it is local
+	trap "rm -rf '$state'" EXIT
 	mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs"
 	: >"$state/status"
 	sources "$suite" >"$state/sources.list"
@@ -91,7 +93,6 @@ unpack_debug() {
 			'./usr/bin/python3.*' './usr/lib/debug/*' \
 			'./usr/lib/python3*/lib-dynload/*-[0-9]*d-*.so' 2>/dev/null || true
 	done
-	rm -rf "$state"
 	keep_interpreter_debug "$debug.part"
 	touch "$debug.part/.complete"
 	mv "$debug.part" "$debug"

@@ -58,6 +58,8 @@ static void check_pymalloc(const struct interpreter *i, const struct elf_file *s
 		{"arena_map_mid_count", d->map_mid_count},
 		{"arena_map_bot_count", d->map_bot_count},
 		{"_PyObject_Arena", d->arena_allocator},
+		{"_PyMem_Raw", d->raw_allocator},
+		{"_PyMem", d->mem_allocator},
 		{"_PyObject", d->object_allocator},
 		{"_PyObject_Malloc", d->object_malloc},
 		{"_PyMem_DebugMalloc", d->debug_malloc},

@@ -284,6 +284,9 @@ static void hostile_values_are_refused(void **state)
 	classes = json_pack("[{s:i, s:i, s:i, s:i, s:i}]", "class", 32, "block_bytes", 528,
 			    "pools", 1, "used_blocks", 1, "free_blocks", 1);
 	refuse_changed("stats", "classes", classes, "classes.class");
+	classes = json_pack("[{s:i, s:i, s:i, s:i, s:i}]", "class", 3, "block_bytes", 64, "pools",
+			    0, "used_blocks", 1, "free_blocks", 1);
+	refuse_changed("stats", "classes", classes, "classes.class");
 	classes = json_pack("[{s:i, s:i, s:i, s:i, s:i}, {s:i, s:i, s:i, s:i, s:i}]", "class", 3,
 			    "block_bytes", 64, "pools", 1, "used_blocks", 1, "free_blocks", 1,
 			    "class", 3, "block_bytes", 64, "pools", 1, "used_blocks", 1,

@@ -124,7 +124,7 @@ static void the_state_comes_first(void **state)
 	assert_string_equal(several, "12:00:00  pid 4242  RSS 199.2 MiB (anon 181.0, file 17.2, shmem 1.0, swap 2.0)   "
 				     "pymalloc 139 arenas: 121.4 MiB in use, 17.5 MiB free in them   "
 				     "outside pymalloc 44.0 MiB or more\n"
-				     "# health: pid 4242: 1 arena changed under every attempt to read it\n");
+				     "# health: pid 4242: 1 arena never added up while it was read\n");
 	s = (struct report_state){.time_ns = NOON, .process = &process, .python = &python};
 	none = state_line(&s, false);
 	assert_string_equal(none, "12:00:00  RSS 0 B   pymalloc not read\n");
@@ -282,7 +282,7 @@ static void every_loss_has_its_line(void **state)
 				  "# health: 1 fork, exec or exit record dropped\n"
 				  "# health: 5 child processes could not be watched: map full\n"
 				  "# health: 1 address space whose RSS could not be followed: map full\n"
-				  "# health: 2 arenas changed under every attempt to read them\n"
+				  "# health: 2 arenas never added up while they were read\n"
 				  "# health: 7 pools whose headers are not in memory (swapped out)\n"
 				  "# health: 1 pool header that cannot be\n"
 				  "# health: 4 free lists could not be read\n"

@@ -233,6 +233,11 @@ static void what_is_not_the_text_is_said(void **state)
 	refuse("Small block threshold = 512, in 32 si", "line 1 is damaged or cut short");
 	refuse("2 arenas * 1048576 bytes/arena     =            2,097,153\n", "should be 2097152");
 	refuse("   1 free PyDictObjects * 48 bytes each =    4\n", "should be 48");
+	refuse("Small block threshold = 512, in 32 size classes.\n"
+	       "class   size   num pools   blocks in use  avail blocks\n"
+	       "-----   ----   ---------   -------------  ------------\n"
+	       "    1     32           0               2             5\n",
+	       "line 4: a size class without a pool");
 	refuse("# arenas reclaimed                 =                    0\n", "cut short");
 }
 

@@ -1,39 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/launch.h"
 
+#include "cmd/account.h"
+
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-struct identity {
-	uid_t uid;
-	gid_t gid;
-	const struct passwd *pw;
-};
-
-/* SUDO_UID and SUDO_GID; false: stay who we are. */
-static bool user_behind_sudo(struct identity *ret)
+/* SUDO_UID and SUDO_GID. 1: *ret is that user; 0: stay who we are. */
+static int user_behind_sudo(struct account *ret)
 {
 	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
 	uint64_t u, g;
+	int err;
 
 	if (geteuid() || !uid || !gid || text_parse_u64(uid, 1, UINT32_MAX - 1, &u) ||
 	    text_parse_u64(gid, 0, UINT32_MAX - 1, &g))
-		return false;
-	ret->uid = (uid_t)u;
-	ret->gid = (gid_t)g;
-	ret->pw = getpwuid(ret->uid);
-	return true;
+		return 0;
+	err = account_find((uid_t)u, (gid_t)g, ret);
+	return err ? err : 1;
 }
 
 /* As execvp(3) would: a name with a slash as it is, else the first executable file on PATH. */
@@ -60,22 +53,8 @@ static char *resolve(const char *name)
 	return NULL;
 }
 
-static void become(const struct identity *id)
-{
-	if (id->pw ? initgroups(id->pw->pw_name, id->gid) : setgroups(0, NULL))
-		_exit(125);
-	if (setgid(id->gid) || setuid(id->uid))
-		_exit(125);
-	if (id->pw) {
-		setenv("HOME", id->pw->pw_dir, 1);
-		setenv("USER", id->pw->pw_name, 1);
-		setenv("LOGNAME", id->pw->pw_name, 1);
-		setenv("SHELL", id->pw->pw_shell, 1);
-	}
-}
-
 static void child(const struct launch *l, int go, int failed, char **argv,
-		  const struct identity *id)
+		  const struct account *user)
 {
 	sigset_t none;
 	char go_on;
@@ -86,8 +65,8 @@ static void child(const struct launch *l, int go, int failed, char **argv,
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (read(go, &go_on, 1) != 1) /* the tool has ended: nothing to run */
 		_exit(125);
-	if (id)
-		become(id);
+	if (user && account_become(user))
+		_exit(125);
 	execv(l->file, argv);
 	err = errno;
 	if (write(failed, &err, sizeof(err)) != sizeof(err))
@@ -95,49 +74,58 @@ static void child(const struct launch *l, int go, int failed, char **argv,
 	_exit(err == ENOENT ? 127 : 126);
 }
 
+/* In the parent, with the pipes; the child never returns. */
+static int start(struct launch *l, char **argv, const struct account *user, struct fault *f)
+{
+	int go[2], failed[2], err;
+
+	if (pipe2(go, O_CLOEXEC))
+		return fault_errno(f, errno, "pipe");
+	if (pipe2(failed, O_CLOEXEC)) {
+		err = errno;
+		close(go[0]);
+		close(go[1]);
+		return fault_errno(f, err, "pipe");
+	}
+	l->pid = fork();
+	if (l->pid == 0) {
+		close(go[1]);
+		close(failed[0]);
+		child(l, go[0], failed[1], argv, user);
+	}
+	err = l->pid < 0 ? fault_errno(f, errno, "fork") : 0;
+	close(go[0]);
+	close(failed[1]);
+	l->go_fd = go[1];
+	l->failed_fd = failed[0];
+	return err;
+}
+
 int launch_prepare(struct launch *ret, char **argv, bool as_root, struct fault *f)
 {
 	struct launch l = {.go_fd = -1, .failed_fd = -1};
-	struct identity id;
-	bool drop = !as_root && user_behind_sudo(&id);
-	int go[2], failed[2];
+	struct account user = {0};
+	int drop = as_root ? 0 : user_behind_sudo(&user), err;
 	char shown[256];
 
+	if (drop < 0)
+		return fault_errno(f, -drop, "the user behind sudo");
 	l.file = resolve(argv[0]);
 	if (!l.file) {
+		err = errno;
 		text_escape(shown, sizeof(shown), argv[0], strlen(argv[0]));
-		return fault_errno(f, errno, "%s", shown);
+		err = fault_errno(f, err, "%s", shown);
+	} else {
+		if (drop)
+			snprintf(l.user, sizeof(l.user), "%s", user.name ? user.name : "its user");
+		err = start(&l, argv, drop ? &user : NULL, f);
 	}
-	if (pipe2(go, O_CLOEXEC)) {
-		free(l.file);
-		return fault_errno(f, errno, "pipe");
-	}
-	if (pipe2(failed, O_CLOEXEC)) {
-		close(go[0]);
-		close(go[1]);
-		free(l.file);
-		return fault_errno(f, errno, "pipe");
-	}
-	if (drop)
-		snprintf(l.user, sizeof(l.user), "%s", id.pw ? id.pw->pw_name : "its user");
-	l.pid = fork();
-	if (l.pid == 0) {
-		close(go[1]);
-		close(failed[0]);
-		child(&l, go[0], failed[1], argv, drop ? &id : NULL);
-	}
-	close(go[0]);
-	close(failed[1]);
-	l.go_fd = go[1];
-	l.failed_fd = failed[0];
-	if (l.pid < 0) {
-		int err = errno;
-
+	account_done(&user);
+	if (err)
 		launch_done(&l);
-		return fault_errno(f, err, "fork");
-	}
-	*ret = l;
-	return 0;
+	else
+		*ret = l;
+	return err;
 }
 
 void launch_go(struct launch *l)

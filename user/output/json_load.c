@@ -115,7 +115,8 @@ static int load_classes(const struct loader *l, const json_t *array, struct mall
 
 		if (err)
 			return err;
-		if (c.index >= s->nr_classes || seen[c.index] ||
+		/* without a pool there is no block: such a class is not in the document */
+		if (c.index >= s->nr_classes || seen[c.index] || !c.figures.pools ||
 		    c.block_bytes != (c.index + 1) * s->alignment)
 			return wrong(l, "stats.pymalloc.classes.", "class");
 		seen[c.index] = true;

@@ -163,6 +163,8 @@ static int parse_class(struct parser *p, const char *s)
 		return fault_set(p->fault, EINVAL,
 				 "line %u: %" PRIu64 " is no size class of %" PRIu64 " bytes",
 				 p->line, v[0], v[1]);
+	if (!v[2])
+		return fault_set(p->fault, EINVAL, "line %u: a size class without a pool", p->line);
 	if (st->classes[v[0]].pools)
 		return fault_set(p->fault, EINVAL, "line %u repeats size class %" PRIu64, p->line,
 				 v[0]);

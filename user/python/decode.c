@@ -76,6 +76,61 @@ static int decode_arena_allocator(const struct elf_file *elf, struct decoded_sta
 	return 0;
 }
 
+/* --- allocator tables --- */
+
+struct indirect_call {
+	const struct elf_file *elf;
+	uint64_t other; /* not this table */
+	struct found table;
+};
+
+static void on_indirect_call(void *arg, const struct x86_event *ev)
+{
+	const struct x86_value *fn = &ev->value, *ctx = &ev->args[X86_RDI];
+	struct indirect_call *c = arg;
+
+	if (ev->kind != X86_EV_CALL && ev->kind != X86_EV_JUMP)
+		return;
+	/* PyMemAllocatorEx: ctx, malloc, ... */
+	if (fn->kind == X86_LOAD && fn->size == 8 && !fn->plus && ctx->kind == X86_LOAD &&
+	    ctx->size == 8 && !ctx->plus && fn->addr == ctx->addr + 8 && ctx->addr != c->other &&
+	    is_data(c->elf, ctx->addr))
+		find(&c->table, ctx->addr);
+}
+
+/*
+ * PyObject_Malloc() and its like: return _PyObject.malloc(_PyObject.ctx, size). With the usual
+ * callee inlined, what that does for large blocks is there too: the same with _PyMem_Raw. 0: not
+ * found.
+ */
+static uint64_t decode_allocator_table(const struct elf_file *elf, const char *function,
+				       uint64_t other)
+{
+	struct indirect_call c = {.elf = elf, .other = other};
+	unsigned budget = FUNCTION_BUDGET;
+	struct elf_symbol fn;
+
+	if (elf_file_dynamic_symbol(elf, function, &fn))
+		return 0;
+	x86_walk(elf, fn.value, &budget, on_indirect_call, &c);
+	return is_found(&c.table) ? c.table.addr : 0;
+}
+
+/* Twice, by code of different purpose, where there is pymalloc. */
+static int decode_allocator_tables(const struct elf_file *elf, struct decoded_state *d,
+				   struct fault *f)
+{
+	uint64_t raw = decode_allocator_table(elf, "PyMem_RawMalloc", 0), table;
+
+	table = decode_allocator_table(elf, "PyObject_Malloc", raw);
+	if (!table || (d->object_allocator && d->object_allocator != table))
+		return decode_not_found(f, elf, "the allocator table '_PyObject'");
+	d->object_allocator = table;
+	d->raw_allocator = raw;
+	d->mem_allocator = decode_allocator_table(elf, "PyMem_Malloc", raw);
+	return 0;
+}
+
 /* --- free lists --- */
 
 struct free_list {
@@ -169,6 +224,9 @@ int decode_state(const struct elf_file *elf, uint32_t version_hex, struct decode
 		if (r)
 			return r;
 	}
+	r = decode_allocator_tables(elf, &d, f);
+	if (r)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(free_lists); i++)
 		if (minor <= free_lists[i].last_minor)
 			*numfree_member(&d, &free_lists[i]) = decode_free_list(elf, &free_lists[i]);

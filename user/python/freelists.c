@@ -34,7 +34,7 @@ static const struct kind_row rows[FREE_KINDS] = {
 	[FREE_DICT] = {"PyDictObject", "PyDict_Type", "dictobject.c", V(6), V(255)},
 	[FREE_DICTKEYS] = {"PyDictKeysObject", NULL, NULL, V(13), V(255)},
 	[FREE_FLOAT] = {"PyFloatObject", "PyFloat_Type", "floatobject.c", V(6), V(255)},
-	/* frames moved to the data stack in 3.11: bpo-44032 */
+	/* frames are made lazily since 3.11, bpo-44590 */
 	[FREE_FRAME] = {"PyFrameObject", "PyFrame_Type", "frameobject.c", V(6), V(10)},
 	[FREE_LIST] = {"PyListObject", "PyList_Type", "listobject.c", V(6), V(255)},
 	[FREE_METHOD] = {"PyMethodObject", "PyMethod_Type", "classobject.c", V(6), V(8)},
@@ -122,7 +122,7 @@ static void locate_in_interpreter(struct python *p)
 		[FREE_METHOD] = PY_NONE,	       [FREE_TUPLE] = o->free_tuple,
 	};
 	struct py_free_lists *l = &p->free_lists;
-	/* since 3.14 (gh-121489?) each list is a struct _Py_freelist {freelist, size} */
+	/* since 3.14 (gh-100240) each list is a struct _Py_freelist {freelist, size} */
 	bool structs = o->freelist_size != PY_NONE && PY_MINOR(p->id.version_hex) >= V(14);
 
 	l->counter_bytes = structs ? 8 : 4;

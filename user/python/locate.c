@@ -5,7 +5,7 @@
  *   3.6        no _PyRuntime; everything file-static
  *   3.7-3.11   pymalloc file-static in Objects/obmalloc.c: symbols, or decoded (decode.h)
  *   3.12       struct _obmalloc_state embedded in the main interpreter (gh-101659)
- *   3.13+      a pointer there (gh-110525?); the main interpreter's is static
+ *   3.13+      a pointer there (gh-113055); the main interpreter's is static
  */
 #include "python/internal.h"
 
@@ -80,11 +80,16 @@ static int locate_static(struct python *p, struct fault *f)
 		o->highwater = relocated(p, d.highwater);
 		o->map_mid_count = relocated(p, d.map_mid_count);
 		o->map_bot_count = relocated(p, d.map_bot_count);
+		o->serialno = relocated(p, d.serialno);
+		a->raw = relocated(p, d.raw_allocator);
+		a->mem = relocated(p, d.mem_allocator);
 		a->obj = relocated(p, d.object_allocator);
 		a->arena = relocated(p, d.arena_allocator);
 		a->object_malloc = relocated(p, d.object_malloc);
 		a->debug_malloc = relocated(p, d.debug_malloc);
 		radix = d.map_mid_count;
+		if (d.nr_classes == 32 || d.nr_classes == 64)
+			o->alignment = 512 / d.nr_classes;
 	}
 	if (radix) {
 		o->map_root_bytes = p->layout.arena_map_top_size;
@@ -159,7 +164,7 @@ bad:
 			 p->file.name);
 }
 
-/* First member of _PyRuntime since 3.13 (gh-106143): cookie, version, free_threaded. */
+/* First member of _PyRuntime since 3.13 (gh-106597): cookie, version, free_threaded. */
 static int validate_debug_offsets(struct python *p, struct fault *f)
 {
 	struct {

@@ -2,7 +2,7 @@
 /*
  * Version and kind of an interpreter from its file alone: nothing is read from the process.
  *
- * 3.11+ export Py_Version, a constant unsigned long (gh-87390). Before, the only trace is the
+ * 3.11+ export Py_Version, a constant unsigned long (bpo-43931). Before, the only trace is the
  * string literal PY_VERSION ("3.10.13") that Py_GetVersion passes to PyOS_snprintf. The linker
  * merges it with the tail of longer strings, so it cannot be searched for: the operand is decoded.
  */

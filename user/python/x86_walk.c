@@ -154,6 +154,8 @@ static void report_transfer(struct walk *w, const struct x86_state *s, enum x86_
 	static const uint8_t args[X86_NR_ARGS] = {7, 6, 2, 1, 8, 9}; /* rdi rsi rdx rcx r8 r9 */
 	struct x86_event ev = {.kind = kind, .target = target};
 
+	if (!target)
+		ev.value = x86_operand_value(&w->x, s, &w->x.ops[0]);
 	for (unsigned i = 0; i < X86_NR_ARGS; i++)
 		ev.args[i] = s->regs[args[i]];
 	w->fn(w->arg, &ev);

@@ -28,8 +28,8 @@ struct x86_value {
 enum { X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9, X86_NR_ARGS };
 
 enum x86_event_kind {
-	X86_EV_CALL, /* direct or indirect; `target` 0 if not known */
-	X86_EV_JUMP, /* unconditional: may be a tail call */
+	X86_EV_CALL, /* direct to `target`, or indirect to what `value` is */
+	X86_EV_JUMP, /* unconditional, as above: may be a tail call */
 	X86_EV_READ, /* memory at a known address is read: `addr`, `size` */
 	X86_EV_STORE, /* `value` goes to `addr` */
 	X86_EV_ADD, /* `value` (a constant) is added to memory at `addr` */

@@ -16,7 +16,6 @@
 #include "target/proc.h"
 #include "target/target.h"
 
-#include <dlfcn.h>
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -132,25 +131,18 @@ static bool try_debuglink(struct elf_file *e, const struct target *t)
 	return false;
 }
 
-/*
- * xz in one bounded call. liblzma is there because libdw needs it; it is looked up at run time so
- * that nothing but this depends on it.
- */
+/* xz in one bounded call. */
 static char *unpack(const void *packed, size_t len, size_t *ret_len)
 {
-	__typeof__(lzma_stream_buffer_decode) *decode =
-		(__typeof__(decode))dlsym(RTLD_DEFAULT, "lzma_stream_buffer_decode");
 	uint64_t memory = XZ_MEMORY_MAX;
 	size_t in = 0, out = 0;
 	char *data, *smaller;
 
-	if (!decode)
-		return NULL;
 	data = malloc(MINIDEBUG_MAX);
 	if (!data)
 		return NULL;
-	if (decode(&memory, 0, NULL, packed, &in, len, (uint8_t *)data, &out, MINIDEBUG_MAX) !=
-		    LZMA_OK ||
+	if (lzma_stream_buffer_decode(&memory, 0, NULL, packed, &in, len, (uint8_t *)data, &out,
+				      MINIDEBUG_MAX) != LZMA_OK ||
 	    !out) {
 		free(data);
 		return NULL;
