@@ -95,6 +95,8 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
+.PRECIOUS: $(B)/%.o
+
 $(binary): $(main_object) $(user_objects)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

@@ -4,12 +4,15 @@
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_tests := $(unit_sources:tests/unit/%.c=$(B)/tests/unit/%)
 
-# One binary per file; each may use every layer of user/ but main.
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(user_objects)
+# One binary per file; each may use every layer of user/ but main, and links what it uses.
+$(B)/user.a: $(user_objects)
+	$(call msg,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka $(libs)
-
-.PRECIOUS: $(B)/tests/unit/%.o
 
 # --- BPF: needs root; run from the top of the tree --------------------------------------------
 bpf_sources_tests := $(wildcard tests/bpf/test_*.c)
@@ -28,7 +31,6 @@ $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(bpf_test_objects) | $(B)/tests/
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz
 
-.PRECIOUS: $(B)/tests/bpf/%.o
 
 # --- fuzzing: corpora replayed by gcc in every run, exploration with clang on demand ------------
 # One harness per tests/fuzz/fuzz_NAME.c, its corpus in tests/fuzz/corpus/NAME.

@@ -37,7 +37,8 @@ static inline char *fixture_read(const char *name, size_t *ret_len)
 }
 
 /* What a printer wrote: FILE *out = catch_open(&c); print(out, ...); text = catch_text(&c). */
-struct catch {
+struct catch
+{
 	FILE *out;
 	char *text;
 	size_t len;

@@ -111,11 +111,11 @@ static void escaping(void **state)
 	escape("back\\slash", "back\\\\slash");
 	escape("\u00fc\u20ac\U0001f40d", "\u00fc\u20ac\U0001f40d");
 	escape("\xff\xc3", "\\xff\\xc3");
-	escape("\xc0\xaf", "\\xc0\\xaf");		     /* overlong */
-	escape("\xe0\x80\xaf", "\\xe0\\x80\\xaf");	     /* overlong */
-	escape("\xed\xa0\x80", "\\xed\\xa0\\x80");	     /* surrogate */
+	escape("\xc0\xaf", "\\xc0\\xaf"); /* overlong */
+	escape("\xe0\x80\xaf", "\\xe0\\x80\\xaf"); /* overlong */
+	escape("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
 	escape("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* past U+10FFFF */
-	escape("\xc2\x9b", "\\xc2\\x9b");		     /* a C1 control: CSI */
+	escape("\xc2\x9b", "\\xc2\\x9b"); /* a C1 control: CSI */
 	assert_string_equal(text_escape(buf, sizeof(buf), "a\0b", 3), "a\\x00b");
 	assert_string_equal(text_escape(buf, sizeof(buf), "abcdefghij", 10), "abcdefg");
 	assert_string_equal(text_escape(buf, sizeof(buf), "abcde\n", 6), "abcde");
@@ -143,13 +143,32 @@ static void times(void **state)
 		const char *text;
 		uint64_t ns; /* 0: refused */
 	} rows[] = {
-		{"5", 5000000000},  {"90s", 90000000000}, {"5m", 300000000000},
-		{"1.5h", 5400000000000}, {"0.2", 200000000}, {".5", 500000000},
-		{"0.000000001", 1}, {"0", 0},	  {"0s", 0},	  {"-1", 0},
-		{"", 0},	    {"s", 0},	  {"5x", 0},	  {"5ss", 0},
-		{"5 ", 0},	    {" 5", 0},	  {"nan", 0},	  {"inf", 0},
-		{"1e3", 0},	    {"0x10", 0},  {".", 0},	  {"1.2.3", 0},
-		{"+5", 0},	    {"999999999999", 0}, {"3650d", 0}, {"0.0000000001", 0},
+		{"5", 5000000000},
+		{"90s", 90000000000},
+		{"5m", 300000000000},
+		{"1.5h", 5400000000000},
+		{"0.2", 200000000},
+		{".5", 500000000},
+		{"0.000000001", 1},
+		{"0", 0},
+		{"0s", 0},
+		{"-1", 0},
+		{"", 0},
+		{"s", 0},
+		{"5x", 0},
+		{"5ss", 0},
+		{"5 ", 0},
+		{" 5", 0},
+		{"nan", 0},
+		{"inf", 0},
+		{"1e3", 0},
+		{"0x10", 0},
+		{".", 0},
+		{"1.2.3", 0},
+		{"+5", 0},
+		{"999999999999", 0},
+		{"3650d", 0},
+		{"0.0000000001", 0},
 		{"99999999999999999999999999999999", 0},
 	};
 

@@ -128,8 +128,7 @@ static void numbers_stay_exact_or_stop_at_the_limit(void **state)
 	json_t *o = json_object();
 
 	assert_int_equal(fields_to_json(o, &process_table, &p), 0);
-	assert_int_equal(json_integer_value(json_object_get(o, "start_ticks")),
-			 (1ll << 53) + 1);
+	assert_int_equal(json_integer_value(json_object_get(o, "start_ticks")), (1ll << 53) + 1);
 	p.start_ticks = UINT64_MAX;
 	assert_int_equal(fields_to_json(o, &process_table, &p), 0);
 	assert_int_equal(json_integer_value(json_object_get(o, "start_ticks")), INT64_MAX);
@@ -141,8 +140,11 @@ static void versions_are_words(void **state)
 	static const struct {
 		uint32_t hex;
 		const char *text;
-	} rows[] = {{0x030c01f0, "3.12.1"}, {0x03060ff0, "3.6.15"}, {0x030d00c2, "3.13.0rc2"},
-		    {0x030e00a7, "3.14.0a7"}, {0x030f00b1, "3.15.0b1"}};
+	} rows[] = {{0x030c01f0, "3.12.1"},
+		    {0x03060ff0, "3.6.15"},
+		    {0x030d00c2, "3.13.0rc2"},
+		    {0x030e00a7, "3.14.0a7"},
+		    {0x030f00b1, "3.15.0b1"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct python_id p = {.version_hex = rows[i].hex}, q = {0};
@@ -178,7 +180,8 @@ static void what_is_not_a_snapshot_is_told_apart(void **state)
 		{"[1, 2]", "x.json is not a document of pymemtrace-bpf"},
 		{"{}", "x.json is not a document of pymemtrace-bpf"},
 		{"{\"schema\": 1, \"kind\": 2}", "not a document of pymemtrace-bpf"},
-		{"{\"schema\": \"other/1\", \"kind\": \"snapshot\"}", "not a document of pymemtrace"},
+		{"{\"schema\": \"other/1\", \"kind\": \"snapshot\"}",
+		 "not a document of pymemtrace"},
 		{"{\"schema\": \"pymemtrace-bpf/2\", \"kind\": \"snapshot\"}",
 		 "x.json has the schema pymemtrace-bpf/2, this program reads pymemtrace-bpf/1"},
 		{"{\"schema\": \"pymemtrace-bpf/1\", \"kind\": \"census\"}",
@@ -231,7 +234,8 @@ static void every_missing_member_is_named(void **state)
 	make_snapshot(&s, "text/3.12.1.txt");
 	doc = json_snapshot(&s);
 	snapshot_done(&s);
-	json_object_foreach_safe(doc, tmp, key, v) {
+	json_object_foreach_safe(doc, tmp, key, v)
+	{
 		json_t *without = json_copy(doc);
 		_cleanup_free_ char *text = NULL;
 
@@ -281,8 +285,8 @@ static void hostile_values_are_refused(void **state)
 	refuse_changed("stats", "arena_bytes", json_integer(-1), "arena_bytes");
 	refuse_changed("stats", "arena_map", json_array(), "arena_map");
 	refuse_changed("stats", "classes", json_object(), "classes");
-	classes = json_pack("[{s:i, s:i, s:i, s:i, s:i}]", "class", 32, "block_bytes", 528,
-			    "pools", 1, "used_blocks", 1, "free_blocks", 1);
+	classes = json_pack("[{s:i, s:i, s:i, s:i, s:i}]", "class", 32, "block_bytes", 528, "pools",
+			    1, "used_blocks", 1, "free_blocks", 1);
 	refuse_changed("stats", "classes", classes, "classes.class");
 	classes = json_pack("[{s:i, s:i, s:i, s:i, s:i}]", "class", 3, "block_bytes", 64, "pools",
 			    0, "used_blocks", 1, "free_blocks", 1);
@@ -296,8 +300,8 @@ static void hostile_values_are_refused(void **state)
 		json_array_append_new(lists, json_pack("{s:s, s:i, s:i}", "type", "X", "count", 1,
 						       "item_bytes", 1));
 	refuse_changed("stats", "free_lists", lists, "free_lists");
-	lists = json_pack("[{s:s, s:i, s:i}]", "type",
-			  "0123456789012345678901234567890123456789", "count", 1, "item_bytes", 1);
+	lists = json_pack("[{s:s, s:i, s:i}]", "type", "0123456789012345678901234567890123456789",
+			  "count", 1, "item_bytes", 1);
 	refuse_changed("stats", "free_lists", lists, "free_lists.type");
 }
 
@@ -361,19 +365,19 @@ static bool valid_object(const json_t *root, const json_t *schema, const json_t 
 	const char *key;
 	size_t i;
 
-	json_array_foreach(json_object_get(schema, "required"), i, name)
-		if (!json_object_get(v, json_string_value(name)))
-			return false;
+	json_array_foreach(json_object_get(schema, "required"), i,
+			   name) if (!json_object_get(v, json_string_value(name))) return false;
 	/* stricter than the standard: a member the schema does not know is a mistake of ours */
-	json_object_foreach((json_t *)v, key, inner)
-		if (!valid(root, json_object_get(properties, key), inner))
-			return false;
+	json_object_foreach(
+		(json_t *)v, key,
+		inner) if (!valid(root, json_object_get(properties, key), inner)) return false;
 	return true;
 }
 
 static bool valid(const json_t *root, const json_t *schema, const json_t *v)
 {
-	const json_t *type = json_object_get(schema, "type"), *any = json_object_get(schema, "anyOf");
+	const json_t *type = json_object_get(schema, "type"),
+		     *any = json_object_get(schema, "anyOf");
 	const json_t *constant = json_object_get(schema, "const"), *inner;
 	const json_t *names = json_object_get(schema, "enum");
 	const char *ref = json_string_value(json_object_get(schema, "$ref"));
@@ -383,25 +387,23 @@ static bool valid(const json_t *root, const json_t *schema, const json_t *v)
 	if (!schema)
 		return false;
 	if (ref)
-		return valid(root,
-			     json_object_get(json_object_get(root, "$defs"),
-					     ref + strlen("#/$defs/")),
-			     v);
+		return valid(
+			root,
+			json_object_get(json_object_get(root, "$defs"), ref + strlen("#/$defs/")),
+			v);
 	if (any) {
-		json_array_foreach(any, i, inner)
-			good |= valid(root, inner, v);
+		json_array_foreach(any, i, inner) good |= valid(root, inner, v);
 		return good;
 	}
 	if (constant)
 		return json_equal(constant, v);
 	if (names) {
-		json_array_foreach(names, i, inner)
-			good |= json_equal(inner, v);
+		json_array_foreach(names, i, inner) good |= json_equal(inner, v);
 		return good;
 	}
 	if (json_is_array(type))
-		json_array_foreach(type, i, inner)
-			good |= type_matches(json_string_value(inner), v);
+		json_array_foreach(type, i, inner) good |=
+			type_matches(json_string_value(inner), v);
 	else
 		good = type && type_matches(json_string_value(type), v);
 	if (!good)
@@ -409,9 +411,8 @@ static bool valid(const json_t *root, const json_t *schema, const json_t *v)
 	if (json_is_integer(v) && json_object_get(schema, "minimum") &&
 	    json_integer_value(v) < json_integer_value(json_object_get(schema, "minimum")))
 		return false;
-	json_array_foreach(v, i, inner)
-		if (!valid(root, json_object_get(schema, "items"), inner))
-			return false;
+	json_array_foreach(v, i, inner) if (!valid(root, json_object_get(schema, "items"),
+						   inner)) return false;
 	return !json_is_object(v) || valid_object(root, schema, v);
 }
 
@@ -423,7 +424,8 @@ static void check_document(json_t *doc, size_t *ret_kind)
 
 	assert_non_null(doc);
 	assert_non_null(root);
-	json_array_foreach(json_object_get(root, "oneOf"), i, kind) {
+	json_array_foreach(json_object_get(root, "oneOf"), i, kind)
+	{
 		if (!valid(root, kind, doc))
 			continue;
 		matches++;
@@ -453,8 +455,10 @@ static void every_document_follows_the_schema(void **state)
 	check_document(json_diff(&s.stats, &after), &kind);
 	assert_int_equal(kind, 1);
 	{
-		struct report_state r = {.process = &s.process, .python = &s.python,
-					 .stats = &s.stats, .rss = s.rss};
+		struct report_state r = {.process = &s.process,
+					 .python = &s.python,
+					 .stats = &s.stats,
+					 .rss = s.rss};
 
 		check_document(json_report_state(&r), &kind);
 		assert_int_equal(kind, 2);
@@ -462,8 +466,8 @@ static void every_document_follows_the_schema(void **state)
 		check_document(json_report_state(&r), &kind);
 	}
 	for (int source = SOURCE_NONE; source <= SOURCE_STATE; source++) {
-		struct report_change c = {.arenas = source, .pools = source, .pools_net = -3,
-					  .before = s.rss};
+		struct report_change c = {
+			.arenas = source, .pools = source, .pools_net = -3, .before = s.rss};
 
 		if (source != SOURCE_NONE) {
 			c.stats_before = &s.stats;
@@ -492,14 +496,16 @@ static void every_document_follows_the_schema(void **state)
 
 static void pools_have_a_name_for_each_source(void **state)
 {
-	struct report_change c = {.pools = SOURCE_EVENTS, .pools_taken = 761, .pools_net = 12,
+	struct report_change c = {.pools = SOURCE_EVENTS,
+				  .pools_taken = 761,
+				  .pools_net = 12,
 				  .pools_taken_by_class = {[2] = 700}};
 	json_t *doc = json_report_change(&c);
 
 	assert_int_equal(json_integer_value(json_object_get(doc, "pools_taken_events")), 761);
-	assert_int_equal(json_integer_value(json_array_get(
-				 json_object_get(doc, "pools_taken_by_class"), 2)),
-			 700);
+	assert_int_equal(
+		json_integer_value(json_array_get(json_object_get(doc, "pools_taken_by_class"), 2)),
+		700);
 	assert_null(json_object_get(doc, "pools_net_from_state"));
 	assert_null(json_object_get(doc, "arenas_taken_events"));
 	json_decref(doc);
@@ -529,8 +535,10 @@ static void a_write_that_fails_is_told(void **state)
 static void rows_are_found_compared_and_shown(void **state)
 {
 	char cell[32], name[] = "b\x1b", other[] = "a";
-	struct list_row a = {.process = {.pid = 10, .cmdline = name}, .resident = 5 << 20,
-			     .arenas = -1, .python = {.version_hex = 0x030c01f0}};
+	struct list_row a = {.process = {.pid = 10, .cmdline = name},
+			     .resident = 5 << 20,
+			     .arenas = -1,
+			     .python = {.version_hex = 0x030c01f0}};
 	struct list_row b = {.process = {.pid = 9, .cmdline = other}, .resident = 6 << 20};
 	const struct field *rss = fields_find(&list_table, "rss");
 	const struct field *command = fields_find(&list_table, "command");

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <time.h>
 
-#define MIB(x) ((int64_t)((x) * 1048576))
+#define MIB(x) ((int64_t)((x)*1048576))
 #define NOON   1700049600000000000 /* 2023-11-15 12:00:00 UTC */
 
 static struct process_id process = {.pid = 4242};
@@ -58,24 +58,30 @@ static char *header(const struct report_header *h)
 
 static void the_header_says_who_it_is(void **state)
 {
-	struct report_header h = {.process = &process, .python = &python, .arena_bytes = 1 << 20,
-				  .interval_ns = 5000000000, .endless = true};
+	struct report_header h = {.process = &process,
+				  .python = &python,
+				  .arena_bytes = 1 << 20,
+				  .interval_ns = 5000000000,
+				  .endless = true};
 	_cleanup_free_ char *text = header(&h), *other = NULL;
 
-	assert_string_equal(text, "# pid 4242  /srv/app/venv/bin/python3 app.py  CPython 3.12.1, "
-				  "pymalloc, arenas of 1 MiB; since attach, every 5 s, Ctrl-C for the total\n");
+	assert_string_equal(
+		text, "# pid 4242  /srv/app/venv/bin/python3 app.py  CPython 3.12.1, "
+		      "pymalloc, arenas of 1 MiB; since attach, every 5 s, Ctrl-C for the total\n");
 	python.layout_measured = false;
 	python.allocator = ALLOCATOR_MALLOC;
 	python.nr_interpreters = 3;
 	python.tracemalloc = true;
 	snprintf(python.layout, sizeof(python.layout), "3.12.1, 3.12.3 not measured, validated");
 	process.cmdline = NULL;
-	h = (struct report_header){.process = &process, .python = &python,
-				   .interval_ns = 200000000};
+	h = (struct report_header){
+		.process = &process, .python = &python, .interval_ns = 200000000};
 	other = header(&h);
-	assert_string_equal(other, "# pid 4242  CPython 3.12.1, malloc, tracemalloc on; since attach, every 0.2 s\n"
-				   "# layout of 3.12.1, 3.12.3 not measured, validated\n"
-				   "# 3 interpreters: pymalloc's figures are those of the main one\n");
+	assert_string_equal(
+		other,
+		"# pid 4242  CPython 3.12.1, malloc, tracemalloc on; since attach, every 0.2 s\n"
+		"# layout of 3.12.1, 3.12.3 not measured, validated\n"
+		"# 3 interpreters: pymalloc's figures are those of the main one\n");
 }
 
 static void a_hostile_command_line_is_escaped_and_cut(void **state)
@@ -115,16 +121,20 @@ static void the_state_comes_first(void **state)
 	_cleanup_free_ char *text = state_line(&s, false), *several = NULL, *none = NULL,
 			    *malloc_line = NULL;
 
-	assert_string_equal(text, "12:00:00  RSS 198.2 MiB (anon 181.0, file 17.2)   pymalloc 139 arenas: "
-				  "121.4 MiB in use, 17.5 MiB free in them   outside pymalloc 42.0 MiB or more\n");
+	assert_string_equal(
+		text,
+		"12:00:00  RSS 198.2 MiB (anon 181.0, file 17.2)   pymalloc 139 arenas: "
+		"121.4 MiB in use, 17.5 MiB free in them   outside pymalloc 42.0 MiB or more\n");
 	s.rss.shmem = MIB(1);
 	s.rss.swap = MIB(2);
 	s.health.read.arenas_torn = 1;
 	several = state_line(&s, true);
-	assert_string_equal(several, "12:00:00  pid 4242  RSS 199.2 MiB (anon 181.0, file 17.2, shmem 1.0, swap 2.0)   "
-				     "pymalloc 139 arenas: 121.4 MiB in use, 17.5 MiB free in them   "
-				     "outside pymalloc 44.0 MiB or more\n"
-				     "# health: pid 4242: 1 arena never added up while it was read\n");
+	assert_string_equal(
+		several,
+		"12:00:00  pid 4242  RSS 199.2 MiB (anon 181.0, file 17.2, shmem 1.0, swap 2.0)   "
+		"pymalloc 139 arenas: 121.4 MiB in use, 17.5 MiB free in them   "
+		"outside pymalloc 44.0 MiB or more\n"
+		"# health: pid 4242: 1 arena never added up while it was read\n");
 	s = (struct report_state){.time_ns = NOON, .process = &process, .python = &python};
 	none = state_line(&s, false);
 	assert_string_equal(none, "12:00:00  RSS 0 B   pymalloc not read\n");
@@ -181,17 +191,18 @@ static void a_change_shows_line_and_table(void **state)
 	c.time_ns += 5000000000;
 	assert_int_equal(report_print_change(&p, &c, &f), 0);
 	text = catch_text(&caught);
-	assert_string_equal(
-		text,
-		"\n12:00:05  RSS +14.2 MiB \u2192 212.4 MiB (anon +14.1, file +0.1)   arenas +12 \u22120 \u2192 151   pools taken 761\n"
-		"class   size   num pools   blocks in use  avail blocks\n"
-		"-----   ----   ---------   -------------  ------------\n"
-		"    1     32          +0             +52            +0\n"
-		"\n"
-		"# bytes in allocated blocks        =               +1,664\n"
-		"Total                              =               +1,664\n"
-		"\n12:00:10  RSS +0 B \u2192 212.4 MiB   arenas +0 \u22120 \u2192 151   pools taken 0\n"
-		"12:00:15  RSS +0 B \u2192 212.4 MiB   arenas +0 \u22120 \u2192 151   pools taken 0\n");
+	assert_string_equal(text, "\n12:00:05  RSS +14.2 MiB \u2192 212.4 MiB (anon +14.1, file "
+				  "+0.1)   arenas +12 \u22120 \u2192 151   pools taken 761\n"
+				  "class   size   num pools   blocks in use  avail blocks\n"
+				  "-----   ----   ---------   -------------  ------------\n"
+				  "    1     32          +0             +52            +0\n"
+				  "\n"
+				  "# bytes in allocated blocks        =               +1,664\n"
+				  "Total                              =               +1,664\n"
+				  "\n12:00:10  RSS +0 B \u2192 212.4 MiB   arenas +0 \u22120 "
+				  "\u2192 151   pools taken 0\n"
+				  "12:00:15  RSS +0 B \u2192 212.4 MiB   arenas +0 \u22120 \u2192 "
+				  "151   pools taken 0\n");
 }
 
 static char *change_line(const struct report_change *c, bool several)
@@ -220,9 +231,10 @@ static void a_shrinking_process(void **state)
 				  .pools_net = -14};
 	_cleanup_free_ char *text = change_line(&c, true);
 
-	assert_string_equal(text, "12:00:00  pid 7  total of 90.5 s  RSS \u2212512.0 KiB \u2192 6.5 MiB "
-				  "(anon \u2212512.0, swap +4.0)   arenas +0 \u22123 \u2192 1 (from state)   "
-				  "pools \u221214 (from state)\n");
+	assert_string_equal(
+		text, "12:00:00  pid 7  total of 90.5 s  RSS \u2212512.0 KiB \u2192 6.5 MiB "
+		      "(anon \u2212512.0, swap +4.0)   arenas +0 \u22123 \u2192 1 (from state)   "
+		      "pools \u221214 (from state)\n");
 }
 
 static void what_else_happened(void **state)
@@ -238,9 +250,11 @@ static void what_else_happened(void **state)
 				  .pools_other = 9};
 	_cleanup_free_ char *text = change_line(&c, false), *none = NULL;
 
-	assert_string_equal(text, "12:00:00  RSS +0 B \u2192 0 B   arenas +1 \u22120 \u2192 0   arena calls failed 2   "
-				  "stack chunks +385 \u2212380   arenas of other interpreters +3 \u22120   "
-				  "pools taken 0   of other interpreters 9\n");
+	assert_string_equal(
+		text, "12:00:00  RSS +0 B \u2192 0 B   arenas +1 \u22120 \u2192 0   arena calls "
+		      "failed 2   "
+		      "stack chunks +385 \u2212380   arenas of other interpreters +3 \u22120   "
+		      "pools taken 0   of other interpreters 9\n");
 	c = (struct report_change){.time_ns = NOON};
 	none = change_line(&c, false);
 	assert_string_equal(none, "12:00:00  RSS +0 B \u2192 0 B\n");
@@ -249,12 +263,12 @@ static void what_else_happened(void **state)
 /* Kinds that cancel out are shown in a unit that shows them. */
 static void the_unit_is_that_of_the_largest(void **state)
 {
-	struct report_change c = {.time_ns = NOON,
-				  .before = {.file = MIB(14)},
-				  .after = {.anon = MIB(14)}};
+	struct report_change c = {
+		.time_ns = NOON, .before = {.file = MIB(14)}, .after = {.anon = MIB(14)}};
 	_cleanup_free_ char *text = change_line(&c, false);
 
-	assert_string_equal(text, "12:00:00  RSS +0.0 MiB \u2192 14.0 MiB (anon +14.0, file \u221214.0)\n");
+	assert_string_equal(
+		text, "12:00:00  RSS +0.0 MiB \u2192 14.0 MiB (anon +14.0, file \u221214.0)\n");
 }
 
 static void every_loss_has_its_line(void **state)
@@ -276,17 +290,18 @@ static void every_loss_has_its_line(void **state)
 
 	report_print_health(catch_open(&c), 1, false, &h);
 	text = catch_text(&c);
-	assert_string_equal(text, "# health: 3 arena events disagree with the target's counters\n"
-				  "# health: 1 arena event whose counters could not be read\n"
-				  "# health: 2 reads of state disagree with the arena events counted\n"
-				  "# health: 1 fork, exec or exit record dropped\n"
-				  "# health: 5 child processes could not be watched: map full\n"
-				  "# health: 1 address space whose RSS could not be followed: map full\n"
-				  "# health: 2 arenas never added up while they were read\n"
-				  "# health: 7 pools whose headers are not in memory (swapped out)\n"
-				  "# health: 1 pool header that cannot be\n"
-				  "# health: 4 free lists could not be read\n"
-				  "# health: the bytes of all arenas are not the sum of their parts\n");
+	assert_string_equal(text,
+			    "# health: 3 arena events disagree with the target's counters\n"
+			    "# health: 1 arena event whose counters could not be read\n"
+			    "# health: 2 reads of state disagree with the arena events counted\n"
+			    "# health: 1 fork, exec or exit record dropped\n"
+			    "# health: 5 child processes could not be watched: map full\n"
+			    "# health: 1 address space whose RSS could not be followed: map full\n"
+			    "# health: 2 arenas never added up while they were read\n"
+			    "# health: 7 pools whose headers are not in memory (swapped out)\n"
+			    "# health: 1 pool header that cannot be\n"
+			    "# health: 4 free lists could not be read\n"
+			    "# health: the bytes of all arenas are not the sum of their parts\n");
 	report_print_health(catch_open(&c), 1, false, &none);
 	nothing = catch_text(&c);
 	assert_string_equal(nothing, "");

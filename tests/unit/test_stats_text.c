@@ -141,7 +141,8 @@ static void every_cut_is_noticed(void **state)
 			assert_non_null(head);
 			memcpy(head, text, cut);
 			if (stats_parse(&s, head, cut, &f) != -EINVAL || !f.text[0])
-				fail_msg("%s: cut at %zu of %zu is not noticed", names[i], cut, len);
+				fail_msg("%s: cut at %zu of %zu is not noticed", names[i], cut,
+					 len);
 		}
 	}
 }
@@ -167,8 +168,10 @@ static void a_missing_line_is_noticed(void **state)
 
 static void text_around_it_is_skipped(void **state)
 {
-	static const char before[] = "Traceback (most recent call last):\n  1 2 3 4 5\n# note = 3\r\n";
-	static const char after[] = "    1     16           1              27           994\nTotal\nbye";
+	static const char before[] =
+		"Traceback (most recent call last):\n  1 2 3 4 5\n# note = 3\r\n";
+	static const char after[] =
+		"    1     16           1              27           994\nTotal\nbye";
 	_cleanup_free_ char *text = NULL, *all = NULL;
 	struct malloc_stats s, t;
 	struct fault f = {0};
@@ -244,7 +247,9 @@ static void what_is_not_the_text_is_said(void **state)
 /* Numbers no interpreter has must not be undefined behaviour; CPython's own line drops the head. */
 static void hostile_numbers_print(void **state)
 {
-	struct malloc_stats s = {.pymalloc = true, .nr_classes = UINT32_MAX, .radix = true,
+	struct malloc_stats s = {.pymalloc = true,
+				 .nr_classes = UINT32_MAX,
+				 .radix = true,
 				 .nr_free_lists = SIZE_MAX};
 	_cleanup_free_ char *text = NULL;
 
@@ -255,7 +260,8 @@ static void hostile_numbers_print(void **state)
 	stats_derive(&s, UINT64_MAX);
 	s.arenas_total = UINT64_MAX;
 	text = printed(&s);
-	assert_non_null(strstr(text, "# arenas allocated total           =6,744,073,709,551,615\n"));
+	assert_non_null(
+		strstr(text, "# arenas allocated total           =6,744,073,709,551,615\n"));
 }
 
 int main(void)

@@ -13,8 +13,8 @@ static char *printed(const struct table *t, size_t width, bool headings)
 
 static void fill(struct table *t)
 {
-	static const char *const cells[] = {"1",  "3.12.1", "1.0 KiB",	 "python app.py",
-					    "4242", "-",    "198.2 MiB", ""};
+	static const char *const cells[] = {"1",    "3.12.1", "1.0 KiB",   "python app.py",
+					    "4242", "-",      "198.2 MiB", ""};
 
 	table_column(t, "PID", true);
 	table_column(t, "PYTHON", false);

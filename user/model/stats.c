@@ -29,7 +29,8 @@ void stats_derive(struct malloc_stats *s, uint64_t pool_overhead)
 		s->available_bytes += c->avail * size;
 		s->header_bytes += c->pools * pool_overhead;
 		if (size)
-			s->quantization_bytes += c->pools * ((s->pool_bytes - pool_overhead) % size);
+			s->quantization_bytes +=
+				c->pools * ((s->pool_bytes - pool_overhead) % size);
 	}
 }
 

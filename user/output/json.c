@@ -123,8 +123,7 @@ json_t *json_snapshot(const struct snapshot *s)
 	err |= json_object_set_new(o, "python", record_json(&python_table, &s->python));
 	err |= json_object_set_new(o, "rss", json_rss(&s->rss));
 	err |= json_object_set_new(o, "losses", record_json(&losses_table, &s->losses));
-	err |= json_object_set_new(o, "stats",
-				   s->has_stats ? json_stats(&s->stats) : json_null());
+	err |= json_object_set_new(o, "stats", s->has_stats ? json_stats(&s->stats) : json_null());
 	return checked(o, err);
 }
 

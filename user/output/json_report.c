@@ -62,8 +62,8 @@ static json_t *by_class(const struct report_change *c)
 	int err = 0;
 
 	for (size_t i = 0; i < nr; i++)
-		err |= json_array_append_new(
-			array, json_integer((json_int_t)c->pools_taken_by_class[i]));
+		err |= json_array_append_new(array,
+					     json_integer((json_int_t)c->pools_taken_by_class[i]));
 	return finish(array, err);
 }
 

@@ -171,11 +171,11 @@ static json_t *diff_schema(void)
 
 json_t *json_schema(void)
 {
-	json_t *defs = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "process",
-				 fields_schema(&process_table), "python",
-				 fields_schema(&python_table), "rss", fields_schema(&rss_table),
-				 "health", fields_schema(&health_table), "stats", stats_schema(),
-				 "stats_change", stats_change_schema());
+	json_t *defs =
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "process",
+			  fields_schema(&process_table), "python", fields_schema(&python_table),
+			  "rss", fields_schema(&rss_table), "health", fields_schema(&health_table),
+			  "stats", stats_schema(), "stats_change", stats_change_schema());
 	json_t *kinds = json_pack("[o, o, o, o, o]", snapshot_schema(), diff_schema(),
 				  state_schema(), change_schema(), list_schema());
 

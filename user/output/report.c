@@ -50,7 +50,8 @@ static void print_amount(FILE *out, int64_t bytes, const struct unit *u, bool si
 	fprintf(out, "%.*f", u->bytes > 1 ? 1 : 0, sign ? fabs(v) : v);
 }
 
-/* "198.2 MiB (anon 181.0, file 17.2)"; as a change "+14.2 MiB → 212.4 MiB (anon +14.1, file +0.1)" */
+/* "198.2 MiB (anon 181.0, file 17.2)"; as a change "+14.2 MiB → 212.4 MiB (anon +14.1, file +0.1)"
+ */
 static void print_rss(FILE *out, const struct rss *r, const struct rss *after)
 {
 	const struct {
@@ -127,9 +128,9 @@ void report_print_header(struct report_printer *p, const struct report_header *h
 			fputs(" free-threaded", p->out);
 		if (py->debug_build)
 			fputs(" debug build", p->out);
-		fprintf(p->out, ", %s", py->allocator == ALLOCATOR_UNKNOWN
-						? "allocator not known"
-						: allocator_name(py->allocator));
+		fprintf(p->out, ", %s",
+			py->allocator == ALLOCATOR_UNKNOWN ? "allocator not known"
+							   : allocator_name(py->allocator));
 		if (h->arena_bytes) {
 			fputs(", arenas of ", p->out);
 			print_arena_size(p->out, h->arena_bytes);
@@ -146,8 +147,7 @@ void report_print_header(struct report_printer *p, const struct report_header *h
 			text_escape(layout, sizeof(layout), py->layout,
 				    strnlen(py->layout, sizeof(py->layout))));
 	if (py->nr_interpreters > 1)
-		fprintf(p->out,
-			"# %u interpreters: pymalloc's figures are those of the main one\n",
+		fprintf(p->out, "# %u interpreters: pymalloc's figures are those of the main one\n",
 			py->nr_interpreters);
 }
 
@@ -165,11 +165,11 @@ static void print_pymalloc(FILE *out, const struct report_state *s)
 		return;
 	}
 	text_size(used, (int64_t)st->allocated_bytes, false);
-	text_size(avail, (int64_t)(st->available_bytes + st->unused_pools * st->pool_bytes),
-		  false);
+	text_size(avail, (int64_t)(st->available_bytes + st->unused_pools * st->pool_bytes), false);
 	text_size(outside, report_outside_pymalloc(&s->rss, st), false);
 	fprintf(out,
-		"   pymalloc %" PRIu64 " arena%s: %s in use, %s free in them   outside pymalloc %s or more",
+		"   pymalloc %" PRIu64
+		" arena%s: %s in use, %s free in them   outside pymalloc %s or more",
 		st->arenas_current, st->arenas_current == 1 ? "" : "s", used, avail, outside);
 }
 
@@ -297,7 +297,8 @@ void report_print_health(FILE *out, pid_t pid, bool several, const struct report
 		 "arenas never added up while they were read"},
 		{h->read.pools_unread, "pool whose header is not in memory (swapped out)",
 		 "pools whose headers are not in memory (swapped out)"},
-		{h->read.pools_invalid, "pool header that cannot be", "pool headers that cannot be"},
+		{h->read.pools_invalid, "pool header that cannot be",
+		 "pool headers that cannot be"},
 		{h->read.freelists_unread, "free list could not be read",
 		 "free lists could not be read"},
 	};

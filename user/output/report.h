@@ -26,8 +26,8 @@ struct fault;
 /* Where reports go. Initialise out and several, the rest to 0. */
 struct report_printer {
 	FILE *out;
-	bool several;  /* more than one process: each line says which */
-	bool gap;      /* the report before ended with a table or the states: a blank line comes next */
+	bool several; /* more than one process: each line says which */
+	bool gap; /* the report before ended with a table or the states: a blank line comes next */
 };
 
 void report_print_header(struct report_printer *p, const struct report_header *h);

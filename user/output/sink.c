@@ -104,7 +104,8 @@ static int look_at_target(const struct sink *s, struct fault *f)
 	struct stat st, linked;
 
 	if (fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot write %s", shown(s, buf));
+		return errno == ENOENT ? 0
+				       : fault_errno(f, errno, "cannot write %s", shown(s, buf));
 	if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
 		return 1;
 	if (S_ISDIR(st.st_mode))
@@ -143,12 +144,14 @@ static int open_file(struct sink *s, struct fault *f)
 	int err;
 
 	s->name = strdup(slash ? slash + 1 : s->path);
-	dir = !slash ? strdup(".") : slash == s->path ? strdup("/")
-						      : strndup(s->path, slash - s->path);
+	dir = !slash		 ? strdup(".")
+	      : slash == s->path ? strdup("/")
+				 : strndup(s->path, slash - s->path);
 	if (!s->name || !dir)
 		return fault_errno(f, ENOMEM, "cannot write %s", shown(s, buf));
 	if (!*s->name)
-		return fault_set(f, EISDIR, "cannot write \"%s\": no name of a file", shown(s, buf));
+		return fault_set(f, EISDIR, "cannot write \"%s\": no name of a file",
+				 shown(s, buf));
 	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0)
 		return fault_errno(f, errno, "cannot write %s", shown(s, buf));

@@ -19,12 +19,12 @@ struct fault;
 struct sink {
 	FILE *f;
 	/* private */
-	char *path;  /* as the user gave it; NULL: stdout */
-	char *name;  /* its last part; NULL: written in place (stdout, device) */
-	char *temp;  /* its name until then; NULL: it has none */
-	int dir_fd;  /* where it will be */
-	int fd;	     /* what f writes to */
-	bool owned;  /* fd is to be closed */
+	char *path; /* as the user gave it; NULL: stdout */
+	char *name; /* its last part; NULL: written in place (stdout, device) */
+	char *temp; /* its name until then; NULL: it has none */
+	int dir_fd; /* where it will be */
+	int fd; /* what f writes to */
+	bool owned; /* fd is to be closed */
 	bool force;
 	int err; /* of the first write that failed, positive */
 };

@@ -119,8 +119,9 @@ static void free_list_line(struct block *b, const struct free_list *l, char sign
 	begin_block(b);
 	if (sign)
 		fputc(sign, b->out);
-	snprintf(what, sizeof(what), sign ? "%" PRId64 " free %.*ss * %" PRIu64 " bytes each"
-					  : "%+" PRId64 " free %.*ss * %" PRIu64 " bytes each",
+	snprintf(what, sizeof(what),
+		 sign ? "%" PRId64 " free %.*ss * %" PRIu64 " bytes each"
+		      : "%+" PRId64 " free %.*ss * %" PRIu64 " bytes each",
 		 count, (int)strnlen(l->type, sizeof(l->type)), l->type, l->item_bytes);
 	fprintf(b->out, "%48s = %20s\n", what, text_thousands(value, bytes, !sign));
 }
@@ -191,7 +192,8 @@ static int same_build(const struct malloc_stats *a, const struct malloc_stats *b
 		return fault_set(f, EINVAL, "%u size classes in the first, %u in the second",
 				 a->nr_classes, b->nr_classes);
 	if (a->alignment != b->alignment)
-		return fault_set(f, EINVAL, "size classes of %u bytes in the first, %u in the second",
+		return fault_set(f, EINVAL,
+				 "size classes of %u bytes in the first, %u in the second",
 				 a->alignment, b->alignment);
 	if (a->arena_bytes != b->arena_bytes)
 		return fault_set(f, EINVAL,

@@ -14,102 +14,25 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "output/stats_lines.h"
+#include "output/stats_parser.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-/* Lines without a constant label, numbered after those that have one. */
-enum {
-	SEEN_THRESHOLD = NR_STATS_LINES,
-	SEEN_HEADING,
-	SEEN_ARENAS,
-	SEEN_UNUSED,
-	SEEN_TOTAL,
-	SEEN_MAP,
-	SEEN_MAP_TOTAL,
-};
-
-struct parser {
-	struct malloc_stats stats;
-	uint32_t seen; /* bit per line */
-	unsigned int line;
-	bool in_table;	    /* between the rule below the heading and the first value line */
-	unsigned int tuple; /* size of the last "N-sized PyTupleObject", 0: none */
-	struct fault *fault;
-};
-
-/*
- * The pieces of a line. Each advances *p behind what it took and returns true, or leaves it alone.
- */
-static bool eat(const char **p, const char *word)
-{
-	size_t len = strlen(word);
-
-	if (strncmp(*p, word, len) != 0)
-		return false;
-	*p += len;
-	return true;
-}
-
-static bool eat_blanks(const char **p)
-{
-	const char *start = *p;
-
-	*p += strspn(*p, " ");
-	return *p > start;
-}
-
-/* Digits, with commas if the text has them there; larger than int64 is not a number of the text. */
-static bool eat_number(const char **p, bool commas, uint64_t *ret)
-{
-	const char *s = *p;
-	uint64_t v = 0;
-
-	if (!isdigit((unsigned char)*s))
-		return false;
-	for (; isdigit((unsigned char)*s) || (commas && *s == ','); s++) {
-		if (*s == ',')
-			continue;
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *s - '0', &v) ||
-		    v > INT64_MAX)
-			return false;
-	}
-	*ret = v;
-	*p = s;
-	return true;
-}
-
-/* "   =                2,033" to the end of the line */
-static bool eat_value(const char **p, uint64_t *ret)
-{
-	const char *s = *p;
-	uint64_t v;
-
-	eat_blanks(&s);
-	if (!eat(&s, "="))
-		return false;
-	eat_blanks(&s);
-	if (!eat_number(&s, true, &v) || *s)
-		return false;
-	*ret = v;
-	*p = s;
-	return true;
-}
-
 /* Returns 0, or a fault if the line was there already: then it is the second such text. */
-static int see(struct parser *p, unsigned int bit)
+static int see(struct stats_parser *p, unsigned int bit)
 {
 	if (p->seen >> bit & 1)
 		return fault_set(p->fault, EINVAL,
-				 "line %u begins a second text: one at a time can be read", p->line);
+				 "line %u begins a second text: one at a time can be read",
+				 p->line);
 	p->seen |= 1u << bit;
 	return 0;
 }
 
-static int bad_value(struct parser *p, uint64_t printed, uint64_t expected)
+static int bad_value(struct stats_parser *p, uint64_t printed, uint64_t expected)
 {
 	return fault_set(p->fault, EINVAL,
 			 "line %u is damaged or cut short: %" PRIu64 " should be %" PRIu64, p->line,
@@ -117,7 +40,7 @@ static int bad_value(struct parser *p, uint64_t printed, uint64_t expected)
 }
 
 /* Small block threshold = 512, in 32 size classes. */
-static int parse_threshold(struct parser *p, const char *s)
+static int parse_threshold(struct stats_parser *p, const char *s)
 {
 	struct malloc_stats *st = &p->stats;
 	uint64_t threshold, nr;
@@ -130,10 +53,10 @@ static int parse_threshold(struct parser *p, const char *s)
 		return fault_set(p->fault, EINVAL, "line %u is damaged or cut short", p->line);
 	if (threshold == 16384) /* since 3.13, gh-90815 */
 		return fault_set(p->fault, ENOTSUP,
-				 "line %u: this is mimalloc's account, which has no size classes of pymalloc",
+				 "line %u: this is mimalloc's account, which has no size classes "
+				 "of pymalloc",
 				 p->line);
-	if (!nr || nr > STATS_MAX_CLASSES || threshold > 1 << 16 || threshold % nr ||
-	    !threshold)
+	if (!nr || nr > STATS_MAX_CLASSES || threshold > 1 << 16 || threshold % nr || !threshold)
 		return fault_set(p->fault, EINVAL,
 				 "line %u: no pymalloc has %" PRIu64 " size classes up to %" PRIu64
 				 " bytes",
@@ -149,7 +72,7 @@ static int parse_threshold(struct parser *p, const char *s)
 }
 
 /*     0     16           1              27           994 */
-static int parse_class(struct parser *p, const char *s)
+static int parse_class(struct stats_parser *p, const char *s)
 {
 	struct malloc_stats *st = &p->stats;
 	uint64_t v[5];
@@ -172,7 +95,7 @@ static int parse_class(struct parser *p, const char *s)
 	return 1;
 }
 
-static int parse_table(struct parser *p, const char *s)
+static int parse_table(struct stats_parser *p, const char *s)
 {
 	int err;
 
@@ -188,7 +111,7 @@ static int parse_table(struct parser *p, const char *s)
 }
 
 /* # arenas allocated total           =                2,033 */
-static int parse_label(struct parser *p, const char *s)
+static int parse_label(struct stats_parser *p, const char *s)
 {
 	for (unsigned int i = 0; i < NR_STATS_LINES; i++) {
 		const char *t = s;
@@ -209,7 +132,7 @@ static int parse_label(struct parser *p, const char *s)
 }
 
 /* 2 arenas * 1048576 bytes/arena     =            2,097,152 */
-static int parse_product(struct parser *p, const char *s)
+static int parse_product(struct stats_parser *p, const char *s)
 {
 	static const struct {
 		const char *word, *unit;
@@ -246,7 +169,7 @@ static int parse_product(struct parser *p, const char *s)
 }
 
 /* Total                              =            2,097,152 */
-static int parse_total(struct parser *p, const char *s)
+static int parse_total(struct stats_parser *p, const char *s)
 {
 	const struct malloc_stats *st = &p->stats;
 	bool map = p->seen >> SEEN_MAP & 1;
@@ -268,7 +191,7 @@ static int parse_total(struct parser *p, const char *s)
 }
 
 /*    5 free 1-sized PyTupleObjects * 32 bytes each =                  160 */
-static int parse_free_list(struct parser *p, const char *s)
+static int parse_free_list(struct stats_parser *p, const char *s)
 {
 	struct malloc_stats *st = &p->stats;
 	struct free_list l = {0};
@@ -312,11 +235,11 @@ static int parse_free_list(struct parser *p, const char *s)
 	return 1;
 }
 
-static int parse_line(struct parser *p, const char *s)
+static int parse_line(struct stats_parser *p, const char *s)
 {
-	static int (*const parsers[])(struct parser *, const char *) = {
-		parse_threshold, parse_table, parse_label, parse_product, parse_total,
-		parse_free_list,
+	static int (*const parsers[])(struct stats_parser *, const char *) = {
+		parse_threshold, parse_table, parse_label,
+		parse_product,	 parse_total, parse_free_list,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parsers); i++) {
@@ -333,90 +256,9 @@ static int parse_line(struct parser *p, const char *s)
 	return 0;
 }
 
-static bool has_list(const struct malloc_stats *s, const char *type)
-{
-	for (size_t i = 0; i < s->nr_free_lists; i++)
-		if (strcmp(s->free_lists[i].type, type) == 0)
-			return true;
-	return false;
-}
-
-static int check_pymalloc(const struct parser *p)
-{
-	static const struct {
-		unsigned int bit;
-		const char *what;
-	} needed[] = {
-		{SEEN_THRESHOLD, "Small block threshold"},
-		{SEEN_HEADING, "class   size"},
-		{LINE_ARENAS_TOTAL, "# arenas allocated total"},
-		{LINE_ARENAS_RECLAIMED, "# arenas reclaimed"},
-		{LINE_ARENAS_HIGHWATER, "# arenas highwater mark"},
-		{LINE_ARENAS_CURRENT, "# arenas allocated current"},
-		{SEEN_ARENAS, "arenas * bytes/arena"},
-		{LINE_ALLOCATED, "# bytes in allocated blocks"},
-		{LINE_AVAILABLE, "# bytes in available blocks"},
-		{SEEN_UNUSED, "unused pools"},
-		{LINE_HEADERS, "# bytes lost to pool headers"},
-		{LINE_QUANTIZATION, "# bytes lost to quantization"},
-		{LINE_ALIGNMENT, "# bytes lost to arena alignment"},
-		{SEEN_TOTAL, "Total"},
-		{LINE_MAP_MID_NODES, "# arena map mid nodes"},
-		{LINE_MAP_BOT_NODES, "# arena map bot nodes"},
-		{LINE_MAP_ROOT_BYTES, "# bytes lost to arena map root"},
-		{LINE_MAP_MID_BYTES, "# bytes lost to arena map mid"},
-		{LINE_MAP_BOT_BYTES, "# bytes lost to arena map bot"},
-		{SEEN_MAP_TOTAL, "Total of the arena map"},
-	};
-	const struct malloc_stats *s = &p->stats;
-	uint64_t used = 0, avail = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (needed[i].bit == LINE_MAP_MID_NODES && !(p->seen >> SEEN_MAP & 1))
-			break;
-		if (!(p->seen >> needed[i].bit & 1))
-			return fault_set(p->fault, EINVAL,
-					 "text of sys._debugmallocstats() cut short: no line \"%s\"",
-					 needed[i].what);
-	}
-	for (uint32_t i = 0; i < s->nr_classes; i++) {
-		used += s->classes[i].used * (i + 1) * s->alignment;
-		avail += s->classes[i].avail * (i + 1) * s->alignment;
-	}
-	if (used != s->allocated_bytes || avail != s->available_bytes)
-		return fault_set(p->fault, EINVAL,
-				 "damaged text: the rows of size classes do not add up to the bytes in blocks");
-	if (s->arenas_reclaimed != s->arenas_total - s->arenas_current)
-		return fault_set(p->fault, EINVAL,
-				 "damaged text: arenas reclaimed is not total less current");
-	return 0;
-}
-
-/*
- * The free lists end with tuples of 1 .. 19 items, since 3.11 of 1 .. 20 items; 3.11 also is the
- * first without a list of frames. Without them the text is cut, or of a build --without-freelists
- * (3.11, 3.12), which cannot be told from a cut one.
- */
-static int check_free_lists(const struct parser *p)
-{
-	unsigned int last = has_list(&p->stats, "PyFrameObject") ? 19 : 20;
-	static const char *const needed[] = {"PyDictObject", "PyFloatObject", "PyListObject"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (!has_list(&p->stats, needed[i]))
-			return fault_set(p->fault, EINVAL,
-					 "text of sys._debugmallocstats() cut short: no line \"free %ss\"",
-					 needed[i]);
-	if (p->tuple < last)
-		return fault_set(p->fault, EINVAL,
-				 "text of sys._debugmallocstats() cut short: no line \"free %u-sized PyTupleObjects\"",
-				 p->tuple + 1);
-	return 0;
-}
-
 int stats_parse(struct malloc_stats *ret, const char *text, size_t len, struct fault *f)
 {
-	struct parser p = {.fault = f};
+	struct stats_parser p = {.fault = f};
 	const char *end = text + len;
 	int err;
 
@@ -439,12 +281,7 @@ int stats_parse(struct malloc_stats *ret, const char *text, size_t len, struct f
 	}
 	if (!p.seen && !p.stats.nr_free_lists)
 		return fault_set(f, EINVAL, "no text of sys._debugmallocstats() in it");
-	if (p.seen) {
-		err = check_pymalloc(&p);
-		if (err)
-			return err;
-	}
-	err = check_free_lists(&p);
+	err = stats_check_whole(&p);
 	if (err)
 		return err;
 	*ret = p.stats;

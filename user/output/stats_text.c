@@ -20,7 +20,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ROW(text, member) {text, offsetof(struct malloc_stats, member)}
+#define ROW(text, member)                                   \
+	{                                                   \
+		text, offsetof(struct malloc_stats, member) \
+	}
 
 const struct stats_line_row stats_lines[NR_STATS_LINES] = {
 	[LINE_SERIAL] = ROW("# times object malloc called", serial),
