@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'live'))
 import livelib as live
@@ -44,19 +45,25 @@ def doctor():
 def bpf_layer(binary):
     """One cmocka binary; its own lines become ours, so that each test has its name and kernel."""
     name = os.path.basename(binary)
-    p = subprocess.run([binary], cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=240,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    text = live.show(p.stdout)
+    # not a pipe: a child that a failed test leaves behind would keep it open
+    with tempfile.TemporaryFile() as out:
+        try:
+            status = subprocess.run([binary], cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=100,
+                                    stdout=out, stderr=subprocess.STDOUT).returncode
+        except subprocess.TimeoutExpired:
+            status = 'no end after 100 s'
+        out.seek(0)
+        text = live.show(out.read())
     lines = re.findall(r'^\[ +(OK|FAILED|SKIPPED) +\] ([^\n:]+)$', text, re.M)
-    assert lines, '%s: status %s, no test: %s' % (name, p.returncode, text[-600:])
+    assert lines, '%s: status %s, no test: %s' % (name, status, text[-600:])
     failed = sorted({test for state, test in lines if state == 'FAILED'})
     for state, test in sorted(set(lines)):
         if state == 'OK':
             print('ok %s: bpf %s %s' % (SERIES, name, test), flush=True)
         elif state == 'SKIPPED':
             print('skip %s: bpf %s %s: skipped by the test' % (SERIES, name, test), flush=True)
-    assert not failed and not p.returncode, 'status %s, failed: %s: %s' % (
-        p.returncode, ', '.join(failed), text[-1500:])
+    assert not failed and status == 0, 'status %s, failed: %s: %s' % (
+        status, ', '.join(failed), text[-1500:])
 
 
 def target(interpreter, scenario):

@@ -91,17 +91,17 @@ static inline int child_end(struct child *c)
 }
 
 /* Waits for a condition that another process brings about; fails after 10 s. */
-#define wait_until(condition)                                                                      \
-	do {                                                                                       \
-		struct timespec t0_, t_;                                                           \
-                                                                                                   \
-		clock_gettime(CLOCK_MONOTONIC, &t0_);                                              \
-		while (!(condition)) {                                                             \
-			clock_gettime(CLOCK_MONOTONIC, &t_);                                       \
-			if (t_.tv_sec - t0_.tv_sec > 10)                                           \
-				fail_msg("waited in vain for " #condition);                        \
-			sched_yield();                                                             \
-		}                                                                                  \
+#define wait_until(condition)                                               \
+	do {                                                                \
+		struct timespec t0_, t_;                                    \
+                                                                            \
+		clock_gettime(CLOCK_MONOTONIC, &t0_);                       \
+		while (!(condition)) {                                      \
+			clock_gettime(CLOCK_MONOTONIC, &t_);                \
+			if (t_.tv_sec - t0_.tv_sec > 10)                    \
+				fail_msg("waited in vain for " #condition); \
+			sched_yield();                                      \
+		}                                                           \
 	} while (0)
 
 static inline int run_command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <sys/auxv.h>
 
+/* clang-format off */
 #define LOCAL(name)                                                                                \
 	"\"\\t.type " name ",@function\\n" name ":\\n\\tnop\\n\\tret\\n\\t.size " name ", 2\\n\"\n"
 #define ADDRESS(name) "\"\\t.quad " name "\\n\"\n"
@@ -35,6 +36,8 @@ static const char source_a[] =
 	"char zeros[12345];\n"
 	"__thread int of_thread = 3;\n"
 	"const char text[] = \"read-only text\";\n";
+/* clang-format on */
+
 static const char source_b[] = "static volatile int numfree = 22;\n"
 			       "int *numfree_of_b(void) { return (int *)&numfree; }\n"
 			       "int global_function(void) { return numfree; }\n";
@@ -228,8 +231,8 @@ static void build_id_names_the_debug_file(void **state)
 	FILE *in;
 
 	need_built();
-	snprintf(want, sizeof(want),
-		 "readelf -n %s | sed -n 's/.*Build ID: //p' | tr -d '\\n'", path_of("full.so"));
+	snprintf(want, sizeof(want), "readelf -n %s | sed -n 's/.*Build ID: //p' | tr -d '\\n'",
+		 path_of("full.so"));
 	in = popen(want, "r");
 	assert_non_null(in);
 	assert_int_equal(fread(note, 1, sizeof(note) - 1, in), 40);
@@ -271,7 +274,8 @@ static void debug_file_by_build_id(void **state)
 		skip();
 	}
 	assert_int_equal(run_command("mkdir -p $(dirname %s%s) && cp %s/noid.debug %s%s", dir,
-				     wanted, dir, dir, wanted), 0);
+				     wanted, dir, dir, wanted),
+			 0);
 	e = open_elf_as(path_of("stripped.so"), t);
 	assert_int_equal(elf_file_symbols(e), ELF_DYNSYM_ONLY); /* another file of that name */
 	elf_file_close(e);
@@ -301,7 +305,9 @@ static void debug_file_by_link(void **state)
 
 	need_built();
 	assert_int_equal(run_command("cd %s && objcopy --add-gnu-debuglink=noid.debug "
-				     "noid-stripped.so linked.so", dir), 0);
+				     "noid-stripped.so linked.so",
+				     dir),
+			 0);
 	for (int place = 0; place < 2; place++) {
 		e = open_elf("linked.so");
 		assert_int_equal(elf_file_symbols(e), ELF_DEBUG_FILE);
@@ -310,8 +316,9 @@ static void debug_file_by_link(void **state)
 		assert_int_equal(elf_file_symbol(e, "wanted", &s), 0);
 		elf_file_close(e);
 		if (!place)
-			assert_int_equal(run_command("cd %s && mkdir .debug && mv noid.debug .debug",
-						     dir), 0);
+			assert_int_equal(
+				run_command("cd %s && mkdir .debug && mv noid.debug .debug", dir),
+				0);
 	}
 	/* another file of that name: the checksum differs */
 	assert_int_equal(run_command("cd %s && echo >>.debug/noid.debug", dir), 0);
@@ -327,10 +334,12 @@ static void debug_data_inside(void **state)
 	need_built();
 	if (run_command("cd %s && xz -k full.debug 2>/dev/null", dir))
 		skip();
-	assert_int_equal(run_command("cd %s && objcopy --add-section .gnu_debugdata=full.debug.xz "
-				     "stripped.so mini.so && head -c 600 full.debug.xz >cut.xz && "
-				     "objcopy --add-section .gnu_debugdata=cut.xz stripped.so cut.so",
-				     dir), 0);
+	assert_int_equal(
+		run_command("cd %s && objcopy --add-section .gnu_debugdata=full.debug.xz "
+			    "stripped.so mini.so && head -c 600 full.debug.xz >cut.xz && "
+			    "objcopy --add-section .gnu_debugdata=cut.xz stripped.so cut.so",
+			    dir),
+		0);
 	e = open_elf("mini.so");
 	assert_int_equal(elf_file_symbols(e), ELF_DEBUG_FILE);
 	assert_non_null(strstr(elf_file_debug_path(e), ".gnu_debugdata"));

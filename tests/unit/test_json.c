@@ -271,6 +271,8 @@ static void hostile_values_are_refused(void **state)
 
 	refuse_changed("process", "pid", json_integer(1ll << 40), "\"process.pid\"");
 	refuse_changed("process", "pid", json_string("1"), "\"process.pid\"");
+	refuse_changed("python", "interpreters", json_integer((1ll << 32) + 1),
+		       "\"python.interpreters\"");
 	refuse_changed("process", "comm", json_integer(1), "\"process.comm\"");
 	refuse_changed("python", "version", json_string("3.12.1.2"), "\"python.version\"");
 	refuse_changed("python", "version", json_string("-3.12.1"), "\"python.version\"");

@@ -20,15 +20,16 @@ static void one_line_of_each_kind(void **state)
 {
 	struct maps m;
 
-	assert_int_equal(parse(&m, "55d0c0000000-55d0c0001000 r-xp 00002000 fe:01 1311"
-				   "                       /usr/bin/python3.11\n"
-				   "55d0c1000000-55d0c1021000 rw-p 00000000 00:00 0"
-				   "                          [heap]\n"
-				   "7f0c5a7d0000-7f0c5a7d2000 rw-p 00000000 00:00 0 \n"
-				   "7f0c5a7d2000-7f0c5a7d3000 ---s 00000000 00:05 18446744073709551615"
-				   "  /dev/zero (deleted)\n"
-				   "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0"
-				   "                  [vsyscall]\n"),
+	assert_int_equal(parse(&m,
+			       "55d0c0000000-55d0c0001000 r-xp 00002000 fe:01 1311"
+			       "                       /usr/bin/python3.11\n"
+			       "55d0c1000000-55d0c1021000 rw-p 00000000 00:00 0"
+			       "                          [heap]\n"
+			       "7f0c5a7d0000-7f0c5a7d2000 rw-p 00000000 00:00 0 \n"
+			       "7f0c5a7d2000-7f0c5a7d3000 ---s 00000000 00:05 18446744073709551615"
+			       "  /dev/zero (deleted)\n"
+			       "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0"
+			       "                  [vsyscall]\n"),
 			 0);
 	assert_int_equal(m.nr, 5);
 	assert_int_equal(m.v[0].start, 0x55d0c0000000);

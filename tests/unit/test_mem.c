@@ -36,10 +36,11 @@ static uint64_t *map_anonymous(size_t pages)
 	return p;
 }
 
+static char file_name[] = "/tmp/pmt-mem-XXXXXX";
+
 static int setup(void **state)
 {
-	char name[] = "/tmp/pmt-mem-XXXXXX";
-	int fd = mkstemp(name);
+	int fd = mkstemp(file_name);
 
 	shared_heap = map_anonymous(PAGES);
 	untouched = map_anonymous(PAGES);
@@ -51,8 +52,12 @@ static int setup(void **state)
 	of_file = mmap(NULL, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	assert_true(of_file != MAP_FAILED);
 	close(fd);
-	unlink(name);
 	return 0;
+}
+
+static int teardown(void **state)
+{
+	return unlink(file_name);
 }
 
 /* The target is forked from a process that keeps the same pages: they stay shared. */
@@ -146,9 +151,9 @@ static const char *smaps_entry(const char *smaps, uint64_t addr)
  */
 static char *kernel_account(pid_t pid)
 {
-	static const char *const of_heap[] = {"Rss",	       "Pss",	       "Shared_Clean",
-					      "Shared_Dirty",  "Private_Clean", "Private_Dirty",
-					      "Anonymous",     "Swap"};
+	static const char *const of_heap[] = {"Rss",	      "Pss",	       "Shared_Clean",
+					      "Shared_Dirty", "Private_Clean", "Private_Dirty",
+					      "Anonymous",    "Swap"};
 	static const char *const of_process[] = {"VmPTE", "RssAnon", "RssFile", "RssShmem"};
 	_cleanup_free_ char *smaps = NULL, *status = NULL, *stat = NULL;
 	char dir[64], *out = calloc(1, 4096);
@@ -353,6 +358,36 @@ static void reader_outlives_the_target_struct(void **state)
 	reader_close(&r);
 }
 
+static void run_exec(struct child *c, void *arg)
+{
+	shared_heap[0] = 1;
+	child_say(c, 0);
+	child_wait(c);
+	execl("/proc/self/exe", "test_mem", "idle", NULL);
+	_exit(1);
+}
+
+/* The same process, another program: its old addresses mean nothing any more. */
+static void exec_ends_the_memory(void **state)
+{
+	struct reader r = {0};
+	uint64_t word;
+
+	child_start(&r.c, run_exec, NULL);
+	child_hear(&r.c);
+	assert_int_equal(target_open(&r.t, r.c.pid, NULL), 0);
+	assert_int_equal(target_maps(r.t, &r.maps, NULL), 0);
+	assert_int_equal(target_mem_open(&r.m, r.t, &r.maps, NULL), 0);
+	assert_int_equal(mem_read_u64(r.m, at(shared_heap), &word), 0);
+	assert_int_equal(word, 1);
+	child_go_on(&r.c);
+	assert_int_equal(read(r.c.from, &word, 1), 0); /* closed on exec */
+	wait_until(mem_read_u64(r.m, at(untouched), &word) == -ESRCH);
+	assert_int_equal(mem_read_u64(r.m, at(shared_heap), &word), -ESRCH);
+	assert_false(target_ended(r.t));
+	reader_close(&r);
+}
+
 static int without_scan(void **state)
 {
 	return setenv("PYMEMTRACE_WITHOUT", "x,pagemap_scan,y", 1);
@@ -457,20 +492,20 @@ static void broken_images_are_refused(void **state)
 	size_t len = 48 + 3 * 4096;
 
 	/* two ranges: one page at 0x1000, two at 0x5000 */
-#define GOOD()                                                                                     \
-	do {                                                                                       \
-		memcpy(data, "PMTIMAGE\1\0\0\0\2\0\0\0", 16);                                      \
-		data[2] = 0x1000;                                                                  \
-		data[3] = 0x1000;                                                                  \
-		data[4] = 0x5000;                                                                  \
-		data[5] = 0x2000;                                                                  \
+#define GOOD()                                                \
+	do {                                                  \
+		memcpy(data, "PMTIMAGE\1\0\0\0\2\0\0\0", 16); \
+		data[2] = 0x1000;                             \
+		data[3] = 0x1000;                             \
+		data[4] = 0x5000;                             \
+		data[5] = 0x2000;                             \
 	} while (0)
-#define REFUSED(change)                                                                            \
-	do {                                                                                       \
-		GOOD();                                                                            \
-		change;                                                                            \
-		assert_int_equal(mem_image_parse(&image, data, len, &f), -EINVAL);                 \
-		assert_int_equal(f.err, EINVAL);                                                   \
+#define REFUSED(change)                                                            \
+	do {                                                                       \
+		GOOD();                                                            \
+		change;                                                            \
+		assert_int_equal(mem_image_parse(&image, data, len, &f), -EINVAL); \
+		assert_int_equal(f.err, EINVAL);                                   \
 	} while (0)
 
 	GOOD();
@@ -498,11 +533,11 @@ static void broken_images_are_refused(void **state)
 	assert_int_equal(mem_image_open(&image, "/dev/null", &f), -EINVAL);
 }
 
-#define BOTH_WAYS(test)                                                                            \
-	cmocka_unit_test_setup_teardown(test, with_all, with_all),                                 \
+#define BOTH_WAYS(test)                                            \
+	cmocka_unit_test_setup_teardown(test, with_all, with_all), \
 		cmocka_unit_test_setup_teardown(test, without_scan, with_all)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH_WAYS(reading_leaves_no_trace),
@@ -511,6 +546,7 @@ int main(void)
 		BOTH_WAYS(guard_pages_are_not_taken_for_swap),
 		BOTH_WAYS(errors_tell_unmapped_from_gone),
 		BOTH_WAYS(maps_are_read_when_not_given),
+		BOTH_WAYS(exec_ends_the_memory),
 		cmocka_unit_test(reader_outlives_the_target_struct),
 		cmocka_unit_test(scan_is_used_where_the_kernel_has_it),
 		cmocka_unit_test(image_holds_what_was_read),
@@ -518,5 +554,7 @@ int main(void)
 		cmocka_unit_test(broken_images_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	if (argc > 1) /* what exec_ends_the_memory runs */
+		return pause();
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

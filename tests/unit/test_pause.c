@@ -17,7 +17,7 @@
 static struct {
 	volatile uint64_t counters[THREADS];
 	volatile uint64_t signals, vforks;
-} *shared;
+} * shared;
 
 static int setup(void **state)
 {
@@ -128,8 +128,9 @@ static bool parent_hears_nothing(pid_t pid)
 {
 	siginfo_t si = {0};
 
-	assert_int_equal(waitid(P_PID, (id_t)pid, &si,
-				WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT), 0);
+	assert_int_equal(
+		waitid(P_PID, (id_t)pid, &si, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT),
+		0);
 	return si.si_pid == 0;
 }
 
@@ -326,8 +327,7 @@ static void run_tool(struct child *c, void *arg)
 	struct target *t;
 	struct pause *p;
 
-	child_say(c, (uint64_t)(target_open(&t, *(pid_t *)arg, NULL) ||
-				target_pause(&p, t, NULL)));
+	child_say(c, (uint64_t)(target_open(&t, *(pid_t *)arg, NULL) || target_pause(&p, t, NULL)));
 	child_wait(c);
 }
 

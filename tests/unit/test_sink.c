@@ -228,6 +228,27 @@ static void a_closed_pipe_is_told(void **state)
 	assert_int_equal(f.err, EPIPE);
 }
 
+static void abort_does_not_send_the_rest_to_stdout(void **state)
+{
+	int saved = dup(STDOUT_FILENO), fds[2], err;
+	struct fault f = {0};
+	struct sink s;
+	char byte;
+
+	fflush(stdout);
+	assert_int_equal(pipe(fds), 0);
+	dup2(fds[1], STDOUT_FILENO);
+	close(fds[1]);
+	err = sink_open(&s, NULL, false, &f);
+	fputs("half a report", s.f);
+	sink_abort(&s);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	assert_int_equal(err, 0);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+}
+
 static void what_is_no_place_for_a_file(void **state)
 {
 	struct place *p = *state;
@@ -295,6 +316,7 @@ int main(void)
 		TEST(a_full_disk_is_a_fault),
 		TEST(a_device_stays_a_device),
 		TEST(a_closed_pipe_is_told),
+		TEST(abort_does_not_send_the_rest_to_stdout),
 		TEST(what_is_no_place_for_a_file),
 		TEST(below_sudo_it_is_the_users),
 		TEST(a_relative_path_works),

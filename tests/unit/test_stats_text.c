@@ -166,6 +166,31 @@ static void a_missing_line_is_noticed(void **state)
 	assert_int_equal(accepted, 6); /* the blank lines */
 }
 
+/* One column of one row, each alone: the sums below the table tell. */
+static void a_changed_row_is_noticed(void **state)
+{
+	static const char row[] = "    0     16           1              27           994\n";
+	static const char *const changed[] = {
+		"    0     16           1              28           994\n",
+		"    0     16           1              27           995\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(changed); i++) {
+		_cleanup_free_ char *text = NULL;
+		struct malloc_stats s;
+		struct fault f = {0};
+		size_t len;
+		char *at;
+
+		text = fixture_read("text/3.12.1.txt", &len);
+		at = strstr(text, row);
+		assert_non_null(at);
+		memcpy(at, changed[i], strlen(changed[i]));
+		assert_int_equal(stats_parse(&s, text, len, &f), -EINVAL);
+		assert_non_null(strstr(f.text, "do not add up"));
+	}
+}
+
 static void text_around_it_is_skipped(void **state)
 {
 	static const char before[] =
@@ -274,6 +299,7 @@ int main(void)
 		cmocka_unit_test(sixty_four_classes),
 		cmocka_unit_test(every_cut_is_noticed),
 		cmocka_unit_test(a_missing_line_is_noticed),
+		cmocka_unit_test(a_changed_row_is_noticed),
 		cmocka_unit_test(text_around_it_is_skipped),
 		cmocka_unit_test(carriage_returns_are_accepted),
 		cmocka_unit_test(two_texts_are_refused),

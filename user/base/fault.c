@@ -29,7 +29,8 @@ static void drop_partial_character(char *s, size_t size)
 		s[start - 1] = 0;
 }
 
-static void fault_vset(struct fault *f, int err, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void fault_vset(struct fault *f, int err,
+							     const char *fmt, va_list ap)
 {
 	f->err = err;
 	f->hint[0] = 0;

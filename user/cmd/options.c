@@ -63,6 +63,7 @@ struct parse {
 	struct options *o;
 	const struct command *c;
 	size_t nr_include, nr_exclude;
+	int stopped; /* argv index behind the word that is no option */
 };
 
 static int usage(const struct command *c, const char *fmt, ...)
@@ -257,6 +258,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		o->args[o->nr_args++] = arg;
 		break;
 	}
+	case ARGP_KEY_ERROR:
+		p->stopped = state->next;
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -309,6 +313,21 @@ static void check(const struct command *c, struct options *o)
 	}
 }
 
+/* argp's own words would name --usage, which is none of ours. word: where it stopped. */
+static void bad_option(const struct command *c, const char *word)
+{
+	char shown[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct argp_option *a = &rows[i].argp;
+
+		if (a->arg && word[0] == '-' &&
+		    (word[1] == '-' ? !strcmp(word + 2, a->name) : word[1] == a->key && !word[2]))
+			usage(c, "%s needs a value: %s", word, a->arg);
+	}
+	usage(c, "%s is not an option", text_escape(shown, sizeof(shown), word, strlen(word)));
+}
+
 int options_parse(const struct command *c, int argc, char **argv, struct options *ret)
 {
 	struct argp_option options[ARRAY_SIZE(rows) + 1] = {0};
@@ -327,8 +346,8 @@ int options_parse(const struct command *c, int argc, char **argv, struct options
 		options[i] = rows[i].argp;
 	snprintf(name, sizeof(name), "pymemtrace-bpf %s", c->name);
 	argv[0] = name;
-	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &p);
+	if (argp_parse(&argp, argc, argv, ARGP_NO_HELP | ARGP_NO_ERRS | ARGP_NO_EXIT, NULL, &p))
+		bad_option(c, argv[p.stopped - (argv[p.stopped - 1][0] == '-')]);
 	check(c, ret);
 	return -1;
 }

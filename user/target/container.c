@@ -38,7 +38,7 @@ static bool is_id(const char *s, size_t len)
 	return len == ID_HEX && strspn(s, "0123456789abcdef") >= ID_HEX;
 }
 
-/* "pod1b9f...": a UUID with '-', or with '_' where systemd's naming needs it. Static pods: 32 hex */
+/* "1b9f..." after "pod": a UUID with '-' or, in names of systemd, '_'; static pods: 32 digits */
 static size_t pod_uid_length(const char *s, size_t len)
 {
 	size_t n = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One ELF file: its segments, sections and bytes. The file is the target's: libelf checks the bounds
- * of what it hands out; sizes, counts and every address used here are checked here. Files are read,
- * never mapped: a mapped one that its owner truncates would kill this process.
+ * One ELF file: its segments, sections and bytes. The file is the target's: libelf checks the
+ * bounds of what it hands out; sizes, counts and every address used here are checked here. Files
+ * are read, never mapped: a mapped one that its owner truncates would kill this process.
  */
 #include "target/elf_internal.h"
 

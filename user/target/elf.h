@@ -18,8 +18,8 @@ struct elf_file;
 
 enum elf_symbols {
 	ELF_DYNSYM_ONLY, /* nothing but .dynsym */
-	ELF_SYMTAB,	 /* its own .symtab */
-	ELF_DEBUG_FILE,	 /* a separate file: build-id, debuglink or .gnu_debugdata */
+	ELF_SYMTAB, /* its own .symtab */
+	ELF_DEBUG_FILE, /* a separate file: build-id, debuglink or .gnu_debugdata */
 };
 
 struct elf_symbol {
@@ -35,7 +35,8 @@ struct elf_section {
 
 /*
  * Reads an ELF64 x86-64 file. fd is borrowed only for the call. `name` is for messages. `t`, which
- * may be NULL, is where separate debug files are looked for besides this machine's own /usr/lib/debug.
+ * may be NULL, is where separate debug files are looked for besides this machine's own
+ * /usr/lib/debug; they are not looked for if PYMEMTRACE_WITHOUT names debug_files.
  * ENOEXEC: not an ELF file of this machine.
  */
 int elf_file_open(struct elf_file **ret, int fd, const char *name, const struct target *t,
@@ -52,7 +53,8 @@ const char *elf_file_debug_wanted(const struct elf_file *e);
 /*
  * A defined symbol by name: .symtab or the debug file first, then .dynsym. Suffixes of link-time
  * optimisation (".lto_priv.0") are ignored when there is no exact match; ".constprop", ".isra",
- * ".part" and ".cold" are other functions and never match. -ENOENT.
+ * ".part" and ".cold" are other functions and never match. A name of several local symbols at
+ * different addresses is not found. -ENOENT.
  */
 int elf_file_symbol(const struct elf_file *e, const char *name, struct elf_symbol *ret);
 /* As above, only from .dynsym: what a stripped build still has. */
@@ -60,7 +62,6 @@ int elf_file_dynamic_symbol(const struct elf_file *e, const char *name, struct e
 /* A file-static symbol of one source file, "numfree" of "dictobject.c" (STT_FILE order). -ENOENT */
 int elf_file_static_symbol(const struct elf_file *e, const char *file, const char *name,
 			   struct elf_symbol *ret);
-/* Calls fn for each function symbol that has an address; stops when it returns non-zero. */
 /* The name of the function that begins exactly at value, or NULL. */
 const char *elf_file_function_at(const struct elf_file *e, uint64_t value);
 

@@ -26,10 +26,10 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#define CRC_FILE_MAX   ((int64_t)1 << 30)
-#define MINIDEBUG_MAX  ((size_t)64 << 20) /* unpacked; python's is 1 to 3 MiB */
-#define XZ_MEMORY_MAX  ((uint64_t)128 << 20)
-#define DEBUG_ROOT     "/usr/lib/debug"
+#define CRC_FILE_MAX  ((int64_t)1 << 30)
+#define MINIDEBUG_MAX ((size_t)64 << 20) /* unpacked; python's is 1 to 3 MiB */
+#define XZ_MEMORY_MAX ((uint64_t)128 << 20)
+#define DEBUG_ROOT    "/usr/lib/debug"
 
 /*
  * Takes the symbols of elf, if it belongs to e and has any. On success elf is e's. A file found by

@@ -43,7 +43,7 @@ static int open_for_reading(int path_fd)
 
 struct walk {
 	int fds[WALK_DEPTH]; /* directories from the root down; the last may be the file */
-	unsigned int depth;  /* in use; 1: at the root */
+	unsigned int depth; /* in use; 1: at the root */
 	unsigned int links;
 };
 
@@ -220,29 +220,39 @@ static int open_if_mapped(int place, const struct vma *v)
 	return is_mapped_file(fd, v) ? open_for_reading(fd) : -ESTALE;
 }
 
+static int open_by_path(const struct target *t, const struct vma *v, const char *path)
+{
+	int fd = open_if_mapped(locate_in_root(t, path), v);
+
+	/* For a target in a chroot the kernel shows the path as this process would see it. */
+	return fd >= 0 ? fd : open_if_mapped(open(path, O_PATH | O_CLOEXEC), v);
+}
+
 int target_open_mapped(const struct target *t, const struct vma *v, struct fault *f)
 {
-	char shown[200];
+	char shown[200], path[PATH_MAX];
 	int fd, err;
 
 	if (!v->inode || !v->path)
 		return fault_set(f, EINVAL, "%llx-%llx of process %d maps no file",
 				 (unsigned long long)v->start, (unsigned long long)v->end, t->pid);
 	fd = err = open_map_files(t, v);
-	if (fd < 0 && v->path[0] == '/' && !v->deleted)
-		fd = open_if_mapped(locate_in_root(t, v->path), v);
-	/* For a target in a chroot the kernel shows the path as this process would see it. */
-	if (fd < 0 && v->path[0] == '/' && !v->deleted)
-		fd = open_if_mapped(open(v->path, O_PATH | O_CLOEXEC), v);
+	if (fd < 0 && v->path[0] == '/')
+		fd = open_by_path(t, v, v->path);
+	/* a file really named so, which the text of maps cannot tell from a deleted one */
+	if (fd < 0 && v->path[0] == '/' && v->deleted &&
+	    (size_t)snprintf(path, sizeof(path), "%s (deleted)", v->path) < sizeof(path))
+		fd = open_by_path(t, v, path);
 	if (fd >= 0)
 		return fd;
 
 	text_escape(shown, sizeof(shown), v->path, strlen(v->path));
 	if (err == -EPERM || err == -EACCES) {
 		fault_set(f, EPERM, "cannot open %s as process %d maps it", shown, t->pid);
-		return fault_hint(f, "run as root, or with CAP_CHECKPOINT_RESTORE%s",
-				  v->deleted ? ": the file has been deleted or replaced"
-					     : " and CAP_DAC_READ_SEARCH");
+		fault_hint(f, "run as root, or with CAP_CHECKPOINT_RESTORE%s",
+			   v->deleted ? ": the file has been deleted or replaced"
+				      : " and CAP_DAC_READ_SEARCH");
+		return -EPERM;
 	}
 	return fault_errno(f, -err, "%s of process %d", shown, t->pid);
 }

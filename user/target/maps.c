@@ -111,9 +111,9 @@ static int parse_line(const char *line, size_t len, struct vma *ret)
 
 	if (memchr(line, 0, len))
 		return -EINVAL;
-	if (!take_number(&c, 16, &v.start) || !take_char(&c, '-') ||
-	    !take_number(&c, 16, &v.end) || !take_char(&c, ' ') || !take_permissions(&c, &v) ||
-	    !take_char(&c, ' ') || !take_number(&c, 16, &v.offset) || !take_char(&c, ' ') ||
+	if (!take_number(&c, 16, &v.start) || !take_char(&c, '-') || !take_number(&c, 16, &v.end) ||
+	    !take_char(&c, ' ') || !take_permissions(&c, &v) || !take_char(&c, ' ') ||
+	    !take_number(&c, 16, &v.offset) || !take_char(&c, ' ') ||
 	    !take_number(&c, 16, &major) || !take_char(&c, ':') || !take_number(&c, 16, &minor) ||
 	    !take_char(&c, ' ') || !take_number(&c, 10, &inode))
 		return -EINVAL;

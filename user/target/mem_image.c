@@ -125,8 +125,7 @@ static int parse(struct mem_image *im, size_t len)
 		return -EINVAL;
 	memcpy(&h, im->data, sizeof(h));
 	if (memcmp(h.magic, MAGIC, sizeof(h.magic)) || h.version != VERSION ||
-	    h.nr_ranges > RANGES_MAX ||
-	    h.nr_ranges > (len - sizeof(h)) / sizeof(struct range))
+	    h.nr_ranges > RANGES_MAX || h.nr_ranges > (len - sizeof(h)) / sizeof(struct range))
 		return -EINVAL;
 	im->ranges = calloc(h.nr_ranges + 1u, sizeof(*im->ranges));
 	if (!im->ranges)

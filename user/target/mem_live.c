@@ -134,12 +134,14 @@ static int read_file(struct mem_live *l, const struct vma *v, uint64_t addr, cha
 		done += (size_t)n;
 	}
 	if (done < len) {
-		uint64_t at = offset + done;
 		off_t size = lseek(fd, 0, SEEK_END);
+		uint64_t pages_end;
 
 		/* The rest of the last page is zeros; pages past it do not exist. */
-		if (size < 0 || (offset + len - 1) / MEM_PAGE > ((uint64_t)size - !!size) / MEM_PAGE ||
-		    !size || at < (uint64_t)size)
+		if (size < 0 || offset + done < (uint64_t)size)
+			return -EFAULT;
+		pages_end = ((uint64_t)size + MEM_PAGE - 1) / MEM_PAGE * MEM_PAGE;
+		if (offset + len > pages_end)
 			return -EFAULT;
 		memset(buf + done, 0, len - done);
 	}
@@ -344,8 +346,9 @@ int target_mem_open(struct mem **ret, const struct target *t, const struct maps 
 		if (err != EACCES && err != EPERM)
 			return fault_errno(f, err, "memory of process %d", t->pid);
 		fault_set(f, EPERM, "no permission to read the memory of process %d", t->pid);
-		return fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE "
-				     "(in a container: --cap-add SYS_PTRACE)");
+		fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE "
+			      "(in a container: --cap-add SYS_PTRACE)");
+		return -EPERM;
 	}
 	l->target.proc_fd = fcntl(t->proc_fd, F_DUPFD_CLOEXEC, 0);
 	if (l->target.proc_fd < 0)

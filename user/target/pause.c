@@ -6,8 +6,8 @@
  *
  * A child process of ours is the tracer. A thread in uninterruptible sleep cannot be stopped, and
  * what is seized but does not stop cannot be detached either: it would freeze the moment it wakes
- * up, for as long as its tracer lives. So on giving up, the tracer must end, and the kernel lets go of
- * everything it traced. The child also dies with us (PR_SET_PDEATHSIG), whatever kills us.
+ * up, for as long as its tracer lives. So on giving up, the tracer must end, and the kernel lets go
+ * of everything it traced. The child also dies with us (PR_SET_PDEATHSIG), whatever kills us.
  *
  * A system call that ptrace interrupts is restarted, or returns EINTR where signal(7) says that it
  * does so after SIGSTOP and SIGCONT (epoll_wait, for one); Python retries these (PEP 475).

@@ -17,10 +17,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PIDS_MAX	(1u << 22) /* PID_MAX_LIMIT */
-#define HINT_PIDS	6
-#define ID_SHOWN	12	    /* of a container's 64 digits, as docker shows it */
-#define INIT_PID_NS	4026531836u /* PROC_PID_INIT_INO, the inode of the initial namespace */
+#define PIDS_MAX    (1u << 22) /* PID_MAX_LIMIT */
+#define HINT_PIDS   6
+#define ID_SHOWN    12 /* of a container's 64 digits, as docker shows it */
+#define INIT_PID_NS 4026531836u /* PROC_PID_INIT_INO, the inode of the initial namespace */
 
 static int compare_pids(const void *a, const void *b)
 {
@@ -198,10 +198,9 @@ int pids_fault_missing(pid_t pid, struct fault *f)
 		return fault_hint(f, "PID %d exists inside containers: host PID%s %s", pid,
 				  nr > 1 ? "s" : "", hosts);
 	if (in_pid_namespace())
-		return fault_hint(f,
-				  "this tool runs inside a PID namespace and sees only its "
-				  "processes, by their PIDs there: run it on the host, or its "
-				  "container with --pid=host");
+		return fault_hint(f, "this tool runs inside a PID namespace and sees only its "
+				     "processes, by their PIDs there: run it on the host, or its "
+				     "container with --pid=host");
 	/* Signal 0 finds a process that /proc does not show. */
 	if (!kill(pid, 0) || errno == EPERM)
 		return fault_hint(f,

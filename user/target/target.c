@@ -35,8 +35,9 @@ static int fault_gone(struct fault *f, pid_t pid)
 static int fault_permission(struct fault *f, pid_t pid)
 {
 	fault_set(f, EPERM, "no permission to look into process %d", pid);
-	return fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE "
-			     "(in a container: --cap-add SYS_PTRACE)");
+	fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE "
+		      "(in a container: --cap-add SYS_PTRACE)");
+	return -EPERM;
 }
 
 /*
@@ -61,7 +62,8 @@ static int check_process(const struct target *t, struct fault *f)
 		long leader = strtol(tgid, NULL, 10);
 
 		fault_set(f, ESRCH, "%d is a thread, not a process", t->pid);
-		return fault_hint(f, "it belongs to process %ld", leader);
+		fault_hint(f, "it belongs to process %ld", leader);
+		return -ESRCH;
 	}
 	err = proc_read_stat(t->proc_fd, &stat);
 	if (err)
@@ -69,8 +71,9 @@ static int check_process(const struct target *t, struct fault *f)
 				     : fault_errno(f, -err, "/proc/%d/stat", t->pid);
 	if (target_ended(t)) {
 		fault_gone(f, t->pid);
-		return fault_hint(f, "it waits for its parent, process %d, to take note of that",
-				  stat.ppid);
+		fault_hint(f, "it waits for its parent, process %d, to take note of that",
+			   stat.ppid);
+		return -ESRCH;
 	}
 	maps_fd = openat(t->proc_fd, "maps", O_RDONLY | O_CLOEXEC);
 	if (maps_fd < 0 && (errno == EACCES || errno == EPERM))

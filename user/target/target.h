@@ -19,7 +19,7 @@ struct rss;
 struct target {
 	pid_t pid;
 	int proc_fd; /* O_PATH|O_DIRECTORY of /proc/PID */
-	int pidfd;   /* readable when the process has ended; -1 if the kernel has none */
+	int pidfd; /* readable when the process has ended; -1 if the kernel has none */
 };
 
 /*
@@ -61,11 +61,16 @@ int target_mem_open(struct mem **ret, const struct target *t, const struct maps 
 /*
  * Stops every thread (PTRACE_SEIZE + PTRACE_INTERRUPT) until target_resume(), or until this process
  * ends in whatever way: the kernel resumes a tracee whose tracer is gone. Invisible to the target's
- * parent. EBUSY if something else traces it.
+ * parent. EBUSY if something else traces it; ETIMEDOUT if a thread does not stop within 2 s
+ * (nothing is left stopped then).
  */
 struct pause;
 int target_pause(struct pause **ret, const struct target *t, struct fault *f);
-int64_t target_resume(struct pause *p); /* returns how long it was stopped, ns; accepts NULL */
+/*
+ * Returns how long it was stopped, in ns; -ECHILD: the tracer had been killed, so that the target
+ * may have run on before this. Accepts NULL (0).
+ */
+int64_t target_resume(struct pause *p);
 
 /* PIDs of all processes, ascending, from /proc. Caller frees *ret. Returns the count or -errno. */
 int target_list_pids(pid_t **ret);

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define STOP_TIMEOUT_NS	 2000000000ll  /* for one thread */
+#define STOP_TIMEOUT_NS	 2000000000ll /* for one thread */
 #define TOTAL_TIMEOUT_NS 10000000000ll /* for a process that starts threads all the time */
 #define PASSES_MAX	 1000
 
@@ -80,11 +80,13 @@ static int fault_seize(const struct target *t, int err, pid_t tracer, struct fau
 {
 	if (tracer) {
 		fault_set(f, EBUSY, "process %d is traced by process %d already", t->pid, tracer);
-		return fault_hint(f, "end that debugger, or read without stopping the process");
+		fault_hint(f, "end that debugger, or read without stopping the process");
+		return -EBUSY;
 	}
 	if (err == EPERM || err == EACCES) {
 		fault_set(f, EPERM, "no permission to stop process %d", t->pid);
-		return fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE");
+		fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE");
+		return -EPERM;
 	}
 	return fault_errno(f, err, "stopping process %d", t->pid);
 }
@@ -144,8 +146,9 @@ static int wait_stopped(const struct target *t, struct tracee *tracee, struct fa
 		if (now_ns() > deadline) {
 			fault_set(f, ETIMEDOUT, "thread %d of process %d did not stop within 2 s",
 				  tracee->tid, t->pid);
-			return fault_hint(f, "it waits uninterruptibly (a disk, NFS, a vfork "
-					     "child); nothing was left stopped");
+			fault_hint(f, "it waits uninterruptibly (a disk, NFS, a vfork "
+					     "child);
+			return -ETIMEDOUT; nothing was left stopped");
 		}
 		nanosleep(&nap, NULL);
 		nap.tv_nsec = min(nap.tv_nsec * 2, 2000000L);
