@@ -28,9 +28,13 @@ struct mm_struct___new {
  */
 #define keep_here(p) __asm__ volatile("" : "+r"(p))
 
+/*
+ * Asked of a member and not of struct mm_rss_stat: libbpf looks for a missing type in the modules'
+ * BTF too, and reading that takes CAP_SYS_ADMIN (its version 1.1 gives up then).
+ */
 static __always_inline bool rss_is_batched(void)
 {
-	return bpf_core_type_exists(struct mm_rss_stat___old);
+	return !bpf_core_field_exists(struct mm_struct___new, rss_stat);
 }
 
 /* The shared part of a counter: all of it until 6.1, without the CPUs' unfolded rests since. */

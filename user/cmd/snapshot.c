@@ -64,6 +64,7 @@ static int write_one(FILE *out, const struct options *o, const struct snapshot *
 	return 0;
 }
 
+/* 0, -errno, or 1: --include and --exclude leave it out. */
 static int one(FILE *out, const struct options *o, pid_t pid, size_t nr, bool *lost)
 {
 	struct process p = {0};
@@ -71,6 +72,10 @@ static int one(FILE *out, const struct options *o, pid_t pid, size_t nr, bool *l
 	struct fault f = {0};
 	int err = process_open(&p, pid, o->strict, &f);
 
+	if (!err && !process_matches(o, &p.id)) {
+		process_done(&p);
+		return 1;
+	}
 	if (!err && !p.supported) {
 		f = p.why;
 		err = -f.err;
@@ -106,8 +111,8 @@ static int run(const struct options *o)
 	if (sink_open(&sink, o->output, o->force, &f))
 		return report_fault(&f);
 	for (int i = 0; i < nr; i++)
-		failed += !!one(sink.f, o, pids[i], (size_t)nr, &lost);
-	if (failed == nr) {
+		failed += one(sink.f, o, pids[i], (size_t)nr, &lost) < 0;
+	if (failed && failed == nr) {
 		sink_abort(&sink);
 		return EXIT_FAILED;
 	}
@@ -125,7 +130,8 @@ const struct command cmd_snapshot = {
 	.doc = "Reads the allocator's state from outside: nothing runs in the process. Each arena\n"
 	       "is consistent in itself; --pause gives one moment of the whole. `diff` compares\n"
 	       "two of these.\n",
-	.takes = OPT_PID | OPT_CHILDREN | OPT_OUTPUT | OPT_FORMAT | OPT_PAUSE | OPT_STRICT,
+	.takes = OPT_PID | OPT_CHILDREN | OPT_OUTPUT | OPT_FORMAT | OPT_PAUSE | OPT_STRICT |
+		 OPT_GLOB,
 	.formats = "text json",
 	.run = run,
 };

@@ -146,9 +146,9 @@ static int wait_stopped(const struct target *t, struct tracee *tracee, struct fa
 		if (now_ns() > deadline) {
 			fault_set(f, ETIMEDOUT, "thread %d of process %d did not stop within 2 s",
 				  tracee->tid, t->pid);
-			fault_hint(f, "it waits uninterruptibly (a disk, NFS, a vfork "
-					     "child);
-			return -ETIMEDOUT; nothing was left stopped");
+			fault_hint(f, "it waits uninterruptibly (a disk, NFS, a vfork child); "
+				      "nothing was left stopped");
+			return -ETIMEDOUT;
 		}
 		nanosleep(&nap, NULL);
 		nap.tv_nsec = min(nap.tv_nsec * 2, 2000000L);

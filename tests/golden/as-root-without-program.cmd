@@ -1,0 +1,1 @@
+"$PMT" --as-root -p 1

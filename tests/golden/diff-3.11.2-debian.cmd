@@ -1,0 +1,1 @@
+"$PMT" diff "$DATA/3.11.2-debian.a.json" "$DATA/3.11.2-debian.b.json"

@@ -1,0 +1,2 @@
+mkdir folder
+"$PMT" diff folder "$DATA/3.12.1.a.json"

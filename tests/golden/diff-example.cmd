@@ -1,0 +1,1 @@
+"$PMT" diff "$DATA/example.a.txt" "$DATA/example.b.txt"

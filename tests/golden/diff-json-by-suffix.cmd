@@ -1,0 +1,2 @@
+"$PMT" diff -o d.json "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json"
+"$PMT" diff --format json "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json" | cmp - d.json

@@ -1,0 +1,1 @@
+"$PMT" diff nowhere.json "$DATA/3.12.1.b.json"

@@ -1,0 +1,2 @@
+echo '{"schema": pymemtrace}' >bad.json
+"$PMT" diff bad.json "$DATA/3.12.1.a.json"

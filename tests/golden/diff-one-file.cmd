@@ -1,0 +1,1 @@
+"$PMT" diff "$DATA/3.12.1.a.json"

@@ -1,0 +1,2 @@
+"$PMT" diff --format json "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json" >diff.json
+"$PMT" diff "$DATA/3.12.1.a.json" diff.json

@@ -1,0 +1,1 @@
+"$PMT" diff a b c

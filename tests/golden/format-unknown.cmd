@@ -1,0 +1,1 @@
+"$PMT" snapshot --format xml -p 1

@@ -1,0 +1,1 @@
+"$PMT" -i soon -p 1

@@ -1,0 +1,1 @@
+"$PMT" --json-schema | cmp - "$DATA/../../../docs/schema.json"

@@ -1,0 +1,1 @@
+"$PMT" diff -i 5 a b

@@ -1,0 +1,1 @@
+"$PMT" snapshot --sort pid -p 1

@@ -1,0 +1,1 @@
+"$PMT" diff -o "" "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json"

@@ -1,0 +1,1 @@
+"$PMT" diff -f -o /dev/full "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json"

@@ -1,0 +1,2 @@
+mkdir out
+"$PMT" diff -f -o out "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json"

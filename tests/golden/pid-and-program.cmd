@@ -1,0 +1,1 @@
+"$PMT" -p 1 -- /bin/true

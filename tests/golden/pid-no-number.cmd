@@ -1,0 +1,1 @@
+"$PMT" snapshot -p 12,python3

@@ -1,0 +1,1 @@
+"$PMT" list --sort nope

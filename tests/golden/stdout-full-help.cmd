@@ -1,0 +1,1 @@
+"$PMT" --help >/dev/full

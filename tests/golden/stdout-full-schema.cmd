@@ -1,0 +1,1 @@
+"$PMT" --json-schema >/dev/full
