@@ -2,6 +2,7 @@
 #include "cmd/process.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "python/python.h"
 #include "target/target.h"
@@ -10,7 +11,6 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 void process_find_python(struct process *p, bool strict)
 {
@@ -47,14 +47,6 @@ void process_done(struct process *p)
 	memset(p, 0, sizeof(*p));
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static char *copy(const char *s)
 {
 	return s ? strdup(s) : NULL;
@@ -74,7 +66,7 @@ static int read_all(struct process *p, struct snapshot *s, struct fault *f)
 	}
 	if (p->python)
 		s->python = *python_id(p->python);
-	s->time_ns = now_ns();
+	s->time_ns = clock_realtime_ns();
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/watch.h"
 
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "pymemtrace/layout.h"
 #include "python/python.h"
@@ -8,18 +9,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define SAMPLE_ATTEMPTS 6
 #define CHEAP_READ_NS	20000000 /* 20 ms: about 200 MiB of arenas */
-
-static int64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 void moment_done(struct moment *m)
 {
@@ -221,14 +213,14 @@ int watch_sample(struct watched *w, struct trace *t, const struct options *o, st
 	 * state and events are of one moment.
 	 */
 	for (int attempt = 0; attempt < SAMPLE_ATTEMPTS && again; attempt++) {
-		int64_t began = clock_ns();
+		int64_t began = clock_monotonic_ns();
 
 		moment_done(&m);
 		err = sample_once(w, t, o, &m, &agrees, f);
 		if (err)
 			return err;
 		again = !agrees || (w->arena_events && m.snap.stats.pymalloc && !m.anchored &&
-				    clock_ns() - began < CHEAP_READ_NS);
+				    clock_monotonic_ns() - began < CHEAP_READ_NS);
 	}
 	if (!agrees)
 		w->state_disagreed++;

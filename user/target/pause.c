@@ -15,6 +15,7 @@
 #include "target/target.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "target/tracer.h"
 
@@ -26,21 +27,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 struct pause {
 	pid_t child;
 	int socket;
 	int64_t begin_ns;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static ssize_t read_fully(int fd, void *buf, size_t len)
 {
@@ -127,7 +119,7 @@ int target_pause(struct pause **ret, const struct target *t, struct fault *f)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
 		return fault_errno(f, errno, "pausing process %d", t->pid);
 	p->socket = sockets[0];
-	p->begin_ns = now_ns();
+	p->begin_ns = clock_monotonic_ns();
 	p->child = start_tracer(t, sockets);
 	close(sockets[1]);
 	if (p->child < 0) {
@@ -158,7 +150,7 @@ int64_t target_resume(struct pause *p)
 		return 0;
 	close(p->socket);
 	err = reap(p->child);
-	ns = now_ns() - p->begin_ns;
+	ns = clock_monotonic_ns() - p->begin_ns;
 	free(p);
 	return err ? err : ns;
 }

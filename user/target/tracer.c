@@ -12,6 +12,7 @@
 #include "target/tracer.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "target/proc.h"
 
 #include <errno.h>
@@ -25,14 +26,6 @@
 #define STOP_TIMEOUT_NS	 2000000000ll /* for one thread */
 #define TOTAL_TIMEOUT_NS 10000000000ll /* for a process that starts threads all the time */
 #define PASSES_MAX	 1000
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 /* state and TracerPid of one thread; -ENOENT, -ESRCH: it has ended */
 static int thread_state(const struct target *t, pid_t tid, char *ret_state, pid_t *ret_tracer)
@@ -109,7 +102,7 @@ static int seize(struct tracer *tr, const struct target *t, pid_t tid, struct fa
 		return fault_seize(t, err, other, f);
 	}
 	if (!tr->begin_ns)
-		tr->begin_ns = now_ns();
+		tr->begin_ns = clock_monotonic_ns();
 	tracee = tracee_of(tr, tid);
 	if (!tracee)
 		tracee = add_tracee(tr, tid);
@@ -139,11 +132,11 @@ static bool collect(struct tracee *tracee)
 
 static int wait_stopped(const struct target *t, struct tracee *tracee, struct fault *f)
 {
-	int64_t deadline = now_ns() + STOP_TIMEOUT_NS;
+	int64_t deadline = clock_monotonic_ns() + STOP_TIMEOUT_NS;
 	struct timespec nap = {.tv_nsec = 20000};
 
 	while (!collect(tracee)) {
-		if (now_ns() > deadline) {
+		if (clock_monotonic_ns() > deadline) {
 			fault_set(f, ETIMEDOUT, "thread %d of process %d did not stop within 2 s",
 				  tracee->tid, t->pid);
 			fault_hint(f, "it waits uninterruptibly (a disk, NFS, a vfork child); "
@@ -211,9 +204,9 @@ static int seize_new(struct tracer *tr, const struct target *t, struct fault *f)
 
 int tracer_stop(struct tracer *tr, const struct target *t, struct fault *f)
 {
-	int64_t deadline = now_ns() + TOTAL_TIMEOUT_NS;
+	int64_t deadline = clock_monotonic_ns() + TOTAL_TIMEOUT_NS;
 
-	for (int pass = 0; pass < PASSES_MAX && now_ns() < deadline; pass++) {
+	for (int pass = 0; pass < PASSES_MAX && clock_monotonic_ns() < deadline; pass++) {
 		int nr = seize_new(tr, t, f);
 		bool any = false;
 
