@@ -231,9 +231,10 @@ deps-lint: deps-test
 
 lint: deps-lint compile_commands.json	## include rule, warnings, clang-format, clang-tidy, shellcheck
 	@$(build) B=$(B)/lint WERROR=1 tests
-	@CC='$(CC)' LINT_INCLUDE='-I$(B)/lint' tests/tools/lint.sh
+	@CC='$(CC)' BUILD=$(B)/lint tests/tools/lint.sh
 
 golden-update: all	## write the golden files anew; look at what git diff says
+	$(Q)$(binary) --json-schema >docs/schema.json
 	$(Q)BUILD=$(abspath $(B)) tests/golden/test_golden --update
 
 # From the very lines that make would run.

@@ -44,7 +44,7 @@ static int print_schema(void)
 	int err = schema ? json_write(stdout, schema, false) : -1;
 
 	json_decref(schema);
-	return err ? EXIT_FAILED : EXIT_OK;
+	return err;
 }
 
 static const struct command *find(const char *name)
@@ -81,16 +81,12 @@ int main(int argc, char **argv)
 		fputs(help, stderr);
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-		fputs(help, stdout);
-		return EXIT_OK;
-	}
-	if (!strcmp(argv[1], "--version")) {
-		puts("pymemtrace-bpf " PMT_VERSION);
-		return EXIT_OK;
-	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+		return report_printed(fputs(help, stdout) < 0);
+	if (!strcmp(argv[1], "--version"))
+		return report_printed(puts("pymemtrace-bpf " PMT_VERSION) < 0);
 	if (!strcmp(argv[1], "--json-schema"))
-		return print_schema();
+		return report_printed(print_schema());
 	if (argv[1][0] != '-') {
 		c = find(argv[1]);
 		if (!c)

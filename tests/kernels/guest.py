@@ -8,7 +8,6 @@ import glob
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -136,17 +135,15 @@ def stat_events(interpreter):
 def demo():
     """The README's demo from where the build is done: its reports, and an end by itself."""
     script = os.path.join(live.TOP, 'tests/tools/demo.sh')
-    if not os.path.exists(script):
-        raise live.Absent('there is no tests/tools/demo.sh')
-    if not shutil.which('python3'):
-        os.symlink(PYTHONS[0], '/usr/local/bin/python3')
-    env = dict(live.environment(), DEMO_BINARY=live.BINARY)
-    p = subprocess.run([script], cwd=live.TOP, env=env, stdin=subprocess.DEVNULL, timeout=240,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    env = dict(live.environment(), DEMO_BINARY=live.BINARY, DEMO_PYTHON=PYTHONS[0])
+    # the root of the guest has no /bin/sh
+    p = subprocess.run(['sh', script], cwd=live.TOP, env=env, stdin=subprocess.DEVNULL,
+                       timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     text = live.show(p.stdout)
     assert not p.returncode, 'status %s: %s' % (p.returncode, text[-1500:])
-    # a state line and three reports, each with its time
-    assert len(re.findall(r'^\d\d:\d\d:\d\d ', text, re.M)) >= 4, text[-1500:]
+    # where it stands, three intervals, the total
+    assert len(re.findall(r'^\d\d:\d\d:\d\d ', text, re.M)) == 5, text[-1500:]
+    assert re.search(r'RSS \+.* arenas \+[1-9]', text), 'no growth is shown: ' + text[-1500:]
     assert 'health' not in text, text[-1500:]
 
 
@@ -162,7 +159,8 @@ def main():
         python = Interpreter(name, '/', path, version, 'stripped')
         for case in (snapshot, stat_reports, stat_events):
             cases.add('%s: %s %s' % (SERIES, name, case.__name__.replace('_', ' ')), case, python)
-    cases.add(SERIES + ': demo', demo)
+    if SERIES == '6.1':  # of the Debian that the README names
+        cases.add(SERIES + ': demo', demo)
     cases.run(workers=1)
 
 

@@ -64,6 +64,12 @@ int options_parse(const struct command *c, int argc, char **argv, struct options
 /* "pymemtrace-bpf: text" and "hint: ..." on stderr; returns the exit status for that fault. */
 int report_fault(const struct fault *f);
 
+/*
+ * The exit status for text that went to stdout, --help and the like: a sentence on stderr if it did
+ * not get there. err: printing it failed already.
+ */
+int report_printed(int err);
+
 /* A note on stderr that -q silences: "pymemtrace-bpf: note: ...". */
 void report_note(const struct options *o, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -71,8 +71,12 @@ static int load(const char *path, struct snapshot *ret, struct fault *f)
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	while (at < len && isspace((unsigned char)text[at]))
 		at++;
-	if (at < len && text[at] == '{')
-		return json_load_snapshot(ret, text, len, shown, f);
+	if (at < len && text[at] == '{') {
+		err = json_load_snapshot(ret, text, len, shown, f);
+		if (err == -EMEDIUMTYPE)
+			fault_hint(f, "diff compares two files of one kind: two snapshots");
+		return err;
+	}
 	err = stats_parse(&ret->stats, text, len, &why);
 	if (err) {
 		fault_set(f, -err, "%s: %s", shown, why.text);
@@ -96,6 +100,17 @@ static int write_json(FILE *out, const struct snapshot *a, const struct snapshot
 		err = json_write(out, doc, false);
 	json_decref(doc);
 	return err;
+}
+
+static bool note_losses(const struct options *o, const char *path, const struct snapshot *s)
+{
+	bool any = read_losses_any(&s->losses);
+	char shown[256];
+
+	if (any)
+		report_note(o, "%s is incomplete: see \"losses\" in it",
+			    text_escape(shown, sizeof(shown), path, strlen(path)));
+	return any;
 }
 
 static int run(const struct options *o)
@@ -126,7 +141,7 @@ static int run(const struct options *o)
 		sink_abort(&sink);
 	if (err)
 		status = err == -EMEDIUMTYPE ? (report_fault(&f), EXIT_USAGE) : report_fault(&f);
-	else if (o->strict && (read_losses_any(&a.losses) || read_losses_any(&b.losses)))
+	else if ((note_losses(o, o->args[0], &a) | note_losses(o, o->args[1], &b)) && o->strict)
 		status = EXIT_INCOMPLETE;
 	snapshot_done(&a);
 	snapshot_done(&b);

@@ -4,8 +4,10 @@
 
 #include "base/fault.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int report_fault(const struct fault *f)
 {
@@ -13,6 +15,14 @@ int report_fault(const struct fault *f)
 	fprintf(stderr, "pymemtrace-bpf: %s\n", f->text);
 	if (f->hint[0])
 		fprintf(stderr, "hint: %s\n", f->hint);
+	return EXIT_FAILED;
+}
+
+int report_printed(int err)
+{
+	if (!err && !fflush(stdout) && !ferror(stdout))
+		return EXIT_OK;
+	fprintf(stderr, "pymemtrace-bpf: cannot write standard output: %s\n", strerror(errno));
 	return EXIT_FAILED;
 }
 

@@ -170,7 +170,7 @@ static void print_help(const struct command *c)
 	}
 	if (c->doc)
 		printf("\n%s", c->doc);
-	exit(EXIT_OK);
+	exit(report_printed(0));
 }
 
 static error_t parse_one(int key, char *arg, struct argp_state *state)

@@ -227,8 +227,8 @@ int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const
 		return err;
 	if (strcmp(kind, "snapshot") != 0) {
 		text_escape(shown, sizeof(shown), kind, strlen(kind));
-		return fault_set(f, EINVAL, "%s is a document of kind %s, not a snapshot", name,
-				 shown);
+		return fault_set(f, EMEDIUMTYPE, "%s is a document of kind %s, not a snapshot",
+				 name, shown);
 	}
 	err = load_snapshot(&l, doc, &s);
 	if (err) {

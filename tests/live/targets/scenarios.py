@@ -183,20 +183,16 @@ def subinterpreter():
 
 
 def no_memory():
-    """Address space runs out in the middle of growing; then there is some again."""
+    """Its address space is limited while it blocks: growing fails, then there is room again."""
     import resource
     point()
-    with open('/proc/self/statm') as f:
-        now = int(f.read().split()[0]) * 4096
-    old = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (now + (10 << 20), old[1]))
     keep = []
     try:
         while True:
             keep.append(bytes(400))
     except MemoryError:
-        pass
-    resource.setrlimit(resource.RLIMIT_AS, old)
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     keep.extend(bytes(400) for i in range(20000))
     point()
     return keep

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""What the measurements share: the machine, interpreters, programs with a gate, the tool's account."""
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'live'))
+import livelib as live
+
+READ, WRITE, PAUSE = 0, 1, 34  # system calls of x86-64
+
+
+def info(text):
+    print('bench: ' + text, file=sys.stderr, flush=True)
+
+
+class Python:
+    """An interpreter, perhaps in a root of its own."""
+
+    def __init__(self, name, root, path, version):
+        self.name, self.root, self.path, self.version = name, root, path, version
+
+    def command(self, *args):
+        return ([] if self.root == '/' else ['chroot', self.root]) + [self.path] + list(args)
+
+    def __str__(self):
+        return 'CPython %s (%s)' % (self.version, self.name)
+
+
+def interpreter(*patterns):
+    """The first that this machine has of the names that tests/tools/interpreters.sh knows, or None."""
+    script = os.path.join(live.TOP, 'tests/tools/interpreters.sh')
+    for pattern in patterns:
+        out = subprocess.run([script, pattern], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                             stdin=subprocess.DEVNULL).stdout.decode()
+        for line in out.splitlines():
+            if not line.startswith('#'):
+                return Python(*line.split('\t')[:4])
+        info('there is no %s' % pattern)
+    return None
+
+
+def system_call(pid):
+    try:
+        return int(live.proc(pid, 'syscall').split()[0])
+    except (OSError, ValueError):  # gone, or "running"
+        return None
+
+
+class Program:
+    """A process that says "FIGURES cpu wall" on stdout. It dies with the with-block."""
+
+    def __init__(self, command, **popen):
+        popen.setdefault('stderr', subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=live.environment(), **popen)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def wait_blocked(self, call, timeout=120):
+        def blocked():
+            assert self.process.poll() is None, '%s ended' % self.process.args
+            return system_call(self.pid) == call
+        live.wait_until(blocked, '%s to block' % self.process.args, timeout)
+
+    def go(self):
+        self.process.stdin.write(b'\n')
+        self.process.stdin.flush()
+
+    def figures(self):
+        """(CPU seconds, wall seconds) of its measured part."""
+        for line in self.process.stdout:
+            m = re.match(rb'FIGURES ([\d.]+) ([\d.]+)', line)
+            if m:
+                return float(m.group(1)), float(m.group(2))
+        raise AssertionError('%s: no figures' % self.process.args)
+
+
+def cpu_seconds(pid):
+    """user + system so far of a process that is alive."""
+    fields = live.proc(pid, 'stat').rpartition(b') ')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def bpf_accounts(pid):
+    """{program's name: (runs, ns)} of a process's BPF programs; needs kernel.bpf_stats_enabled."""
+    found, folder = {}, '/proc/%d/fdinfo' % pid
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name)) as f:
+            text = f.read()
+        if 'link_id:' in text or 'prog_tag:' not in text:
+            continue
+        number, ns, runs = (int(re.search(r'^%s:\s*(\d+)' % key, text, re.M).group(1))
+                            for key in ('prog_id', 'run_time_ns', 'run_cnt'))
+        found[json.loads(bpftool('prog', 'show', 'id', str(number)))['name']] = (runs, ns)
+    return found
+
+
+def rss_events(tool_pid, target_pid):
+    """rss_stat events that the tool has counted of a process, from its map."""
+    with_fd = set()
+    folder = '/proc/%d/fdinfo' % tool_pid
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name)) as f:
+            m = re.search(r'^map_id:\s*(\d+)', f.read(), re.M)
+        if m:
+            with_fd.add(m.group(1))
+    for number in with_fd:
+        if json.loads(bpftool('map', 'show', 'id', number)).get('name') != 'rss':
+            continue
+        for row in json.loads(bpftool('map', 'dump', 'id', number)):
+            value = row['formatted']['value']
+            if value['tgid'] == target_pid:
+                return value['events']
+    return 0
+
+
+def bpftool(*args):
+    path = '/usr/sbin/bpftool' if os.path.exists('/usr/sbin/bpftool') else 'bpftool'
+    return subprocess.run([path, '-j'] + list(args), check=True, stdout=subprocess.PIPE).stdout
+
+
+# --- figures as text ------------------------------------------------------------------------------
+
+def spread(values, form='%.2f'):
+    """"1.07 (0.91-1.30)": median, least and most."""
+    return '%s (%s–%s)' % tuple(form % v for v in (statistics.median(values), min(values),
+                                                   max(values)))
+
+
+def table(*rows):
+    """A table of Markdown; the first row is its head."""
+    rows = [[str(c) for c in row] for row in rows]
+    lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
+    lines.insert(1, '|' + '---|' * len(rows[0]))
+    return '\n'.join(lines) + '\n'
+
+
+def verdict(ok):
+    return 'yes' if ok else '**no**'
+
+
+def machine():
+    with open('/proc/cpuinfo') as f:
+        text = f.read()
+    model = re.search(r'^model name\s*: (.*)', text, re.M)
+    with open('/proc/meminfo') as f:
+        memory = int(f.readline().split()[1]) / (1 << 20)
+    return '%s, %d CPUs%s, %.0f GiB; Linux %s' % (
+        model.group(1) if model else platform.machine(), os.cpu_count(),
+        ' (virtual machine)' if re.search(r'^flags.*\bhypervisor\b', text, re.M) else '', memory,
+        platform.release())

@@ -1,0 +1,2 @@
+sed 's/"pools_unread": 0/"pools_unread": 2/' "$DATA/3.12.1.b.json" >swapped.json
+"$PMT" diff --strict --format json -o out "$DATA/3.12.1.a.json" swapped.json

@@ -1,0 +1,1 @@
+"$PMT" stat --help >/dev/full

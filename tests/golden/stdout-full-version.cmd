@@ -1,0 +1,1 @@
+"$PMT" --version >/dev/full
