@@ -60,7 +60,9 @@ static __always_inline void check_event(struct pmt_counts *c, const struct pmt_t
 	}
 	if (bpf_probe_read_user(&ntimes, sizeof(ntimes), (void *)t->ntimes_addr) ||
 	    bpf_probe_read_user(&narenas, sizeof(narenas), (void *)t->narenas_addr)) {
-		add_one(&c->unread);
+		/* Before the first arena ever, the page of the counters may not have been touched. */
+		if (c->events > 1)
+			add_one(&c->unread);
 		c->last_valid = 0;
 		return;
 	}

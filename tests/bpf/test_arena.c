@@ -233,7 +233,8 @@ static void unreadable_counters_are_counted(void **state)
 	tell(&fake, FAKE_TAKE, 3, 0);
 	c = counts_of(&fake);
 	assert_int_equal(c.arenas_taken, 3);
-	assert_int_equal(c.unread, 3);
+	/* the first has nothing to be compared with: before any arena the page may be untouched */
+	assert_int_equal(c.unread, 2);
 	assert_int_equal(c.disagreed, 0);
 	fake_end(&fake);
 }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAUSE_ATTEMPTS 8
+
 void process_find_python(struct process *p, bool strict)
 {
 	int err;
@@ -70,19 +72,30 @@ static int read_all(struct process *p, struct snapshot *s, struct fault *f)
 	return 0;
 }
 
+static int read_paused(struct process *p, struct snapshot *s, struct fault *f)
+{
+	struct pause *stopped = NULL;
+	int err = target_pause(&stopped, p->target, f);
+
+	if (err)
+		return err;
+	err = read_all(p, s, f);
+	s->pause_ns = target_resume(stopped);
+	s->paused = true;
+	return err;
+}
+
 int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct fault *f)
 {
-	struct snapshot s = {.process = p->id};
-	struct pause *stopped = NULL;
-	int err = 0;
+	struct snapshot s;
+	int err;
 
-	if (pause)
-		err = target_pause(&stopped, p->target, f);
-	if (!err)
-		err = read_all(p, &s, f);
-	if (pause && stopped) {
-		s.pause_ns = target_resume(stopped);
-		s.paused = true;
+	/* A stop can hit the middle of pymalloc, where its books are open: then another moment. */
+	for (int attempt = 0; attempt < PAUSE_ATTEMPTS; attempt++) {
+		s = (struct snapshot){.process = p->id};
+		err = pause ? read_paused(p, &s, f) : read_all(p, &s, f);
+		if (err || !pause || !s.losses.inconsistent)
+			break;
 	}
 	if (err) {
 		/* a target that ended meanwhile fails every read in its own way: say what happened */

@@ -2,6 +2,7 @@
 #include "cmd/stat_loop.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "cmd/cmd.h"
 #include "target/elf.h"
@@ -19,6 +20,7 @@
 #define MAX_WATCHED	4096
 #define STARTING_POLL_MS 20   /* how often an interpreter that is starting is looked at */
 #define STARTING_LOOKS	 1500 /* for 30 s; then with each report */
+#define LOADING_NS	 2000000000ll /* libraries are mapped by then */
 #define NEWBORN_NS	 300000000 /* a child that lives longer without exec is announced */
 
 struct watched *stat_loop_find(struct stat_run *r, pid_t pid)
@@ -69,16 +71,24 @@ static void arm(int timer, uint64_t first_ns, uint64_t every_ns)
 	timerfd_settime(timer, 0, &t, NULL);
 }
 
+/* A process that is on its way out fails each read in its own way; its end will be reported. */
+static void problem(struct stat_run *r, struct watched *w, int err, const struct fault *f)
+{
+	if (err != -ESRCH && !target_ended(w->process.target))
+		stat_report_problem(&r->out, w, f);
+}
+
 /* The first moment; from here on there is something to report. */
 static void begin(struct stat_run *r, struct watched *w)
 {
 	struct fault f = {0};
+	int err;
 
 	if (w->phase != WATCH_RUNNING || w->has_base)
 		return;
-	if (watch_sample(w, r->trace, r->o, NULL, &f)) {
-		if (!target_ended(w->process.target))
-			stat_report_problem(&r->out, w, &f);
+	err = watch_sample(w, r->trace, r->o, NULL, &f);
+	if (err) {
+		problem(r, w, err, &f);
 		return;
 	}
 	/* intervals count from the first that there is to report, not from a launcher's start */
@@ -124,6 +134,7 @@ static size_t tick(struct stat_run *r)
 		struct watched *w = r->watched[i];
 		struct moment prev = {0};
 		struct fault f = {0};
+		int err;
 
 		if (w->phase == WATCH_ENDED)
 			continue;
@@ -141,9 +152,9 @@ static size_t tick(struct stat_run *r)
 			continue;
 		}
 		announce(r, w);
-		if (watch_sample(w, r->trace, r->o, &prev, &f)) {
-			if (!target_ended(w->process.target))
-				stat_report_problem(&r->out, w, &f);
+		err = watch_sample(w, r->trace, r->o, &prev, &f);
+		if (err) {
+			problem(r, w, err, &f);
 			continue;
 		}
 		stat_report_change(&r->out, w, &prev);
@@ -181,6 +192,11 @@ static void on_exec(struct stat_run *r, struct watched *w)
 		elf_file_close(elf);
 	}
 	w->from_start = w->flags & PMT_STOP_EXEC;
+	if (w->phase == WATCH_IDLE && !(w->flags & PMT_STOP_EXEC)) {
+		/* ld.so has yet to map its libraries: an interpreter may be among them */
+		w->phase = WATCH_STARTING;
+		w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
+	}
 	if (w->phase == WATCH_STARTING)
 		r->looks = 0;
 	begin(r, w);
@@ -196,6 +212,8 @@ static void on_entry(struct stat_run *r, struct watched *w)
 	watch_look(w, r->trace, r->o, &f);
 	if (w->phase == WATCH_STARTING)
 		r->looks = 0;
+	begin(r, w);
+	announce(r, w);
 	kill(w->process.target->pid, SIGCONT);
 }
 
@@ -252,6 +270,8 @@ static void look_at_starting(struct stat_run *r)
 		if (w->phase != WATCH_STARTING)
 			continue;
 		watch_look(w, r->trace, r->o, &f);
+		if (w->phase == WATCH_IDLE && clock_monotonic_ns() < w->loading_until_ns)
+			w->phase = WATCH_STARTING;
 		begin(r, w);
 		announce(r, w);
 	}

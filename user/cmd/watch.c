@@ -250,6 +250,12 @@ void watch_end(struct watched *w, struct trace *t)
 
 	if (w->phase == WATCH_ENDED)
 		return;
+	if (w->from_start && !w->has_base && w->process.python) {
+		/* its whole life was shorter than a look at its state: the events saw it */
+		w->last.snap.python = *python_id(w->process.python);
+		w->last.snap.time_ns = w->base.snap.time_ns = clock_realtime_ns();
+		w->has_base = true;
+	}
 	if (w->has_base && !trace_read(t, pid, &c, NULL)) {
 		const struct pmt_counts *a = &w->last.counts.counts, *b = &c.counts;
 
@@ -271,6 +277,8 @@ static void arena_change(const struct watched *w, const struct moment *from,
 	const struct malloc_stats *sa = &from->snap.stats, *sb = &to->snap.stats;
 
 	r->arenas_current = sb->arenas_current;
+	if (!w->arena_events && !sb->pymalloc)
+		return;
 	if (!w->arena_events) {
 		r->arenas = SOURCE_STATE;
 		r->arenas_taken = sb->arenas_total - sa->arenas_total;
@@ -295,6 +303,8 @@ static void pool_change(const struct watched *w, const struct moment *from,
 {
 	const struct pmt_counts *a = &from->counts.counts, *b = &to->counts.counts;
 
+	if (!w->pool_events && !to->snap.stats.pymalloc)
+		return;
 	r->pools = w->pool_events ? SOURCE_EVENTS : SOURCE_STATE;
 	for (int i = 0; i < STATS_MAX_CLASSES; i++) {
 		r->pools_net += (int64_t)(to->snap.stats.classes[i].pools -
@@ -320,11 +330,9 @@ void watch_change(const struct watched *w, const struct moment *from, const stru
 	if (from->snap.has_stats && to->snap.has_stats) {
 		r.stats_before = &from->snap.stats;
 		r.stats_after = &to->snap.stats;
-		if (to->snap.stats.pymalloc) {
-			arena_change(w, from, to, &r);
-			pool_change(w, from, to, &r);
-		}
 	}
+	arena_change(w, from, to, &r);
+	pool_change(w, from, to, &r);
 	r.health.events_disagreed =
 		to->counts.counts.disagreed - from->counts.counts.disagreed;
 	r.health.events_unread = to->counts.counts.unread - from->counts.counts.unread;

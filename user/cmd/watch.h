@@ -40,6 +40,7 @@ struct watched {
 	bool has_base;
 	bool announced;        /* header and state line are out */
 	bool total_done;       /* its total has been reported */
+	int64_t loading_until_ns; /* after exec: libraries may still be mapped (monotonic) */
 	int wait_status;       /* once ended */
 	uint64_t arenas_at_end; /* once ended: the last state plus the events after it */
 	struct moment base, last;

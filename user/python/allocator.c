@@ -24,6 +24,7 @@ struct chain {
 	uint64_t malloc; /* bottom of the chain */
 	bool debug, tracemalloc, other;
 	bool outer_other; /* the table itself holds neither pymalloc nor debug hooks */
+	bool under_debug; /* other hooks lie below the debug hooks */
 };
 
 static bool in_interpreter(const struct python *p, uint64_t addr)
@@ -56,6 +57,7 @@ static int follow(struct python *p, uint64_t table, struct chain *ret)
 		} else if (in_interpreter(p, t.ctx) && in_interpreter(p, t.malloc)) {
 			c.tracemalloc = true;
 			c.outer_other |= hop == 0;
+			c.under_debug |= c.debug;
 			table = t.ctx;
 		} else {
 			c.other = c.outer_other = true;
@@ -108,7 +110,9 @@ int py_allocator_read(struct python *p, enum allocator *ret, bool *ret_tracemall
 	else
 		*ret = ALLOCATOR_UNKNOWN;
 	/* _PyMem_PymallocEnabled() looks no further than pymalloc or debug hooks on it: with
-	 * tracemalloc on top, sys._debugmallocstats() prints no pymalloc part */
-	*ret_printed = allocator_is_pymalloc(*ret) && !obj.outer_other;
+	 * tracemalloc on top, sys._debugmallocstats() prints no pymalloc part. Since 3.13 a flag says
+	 * that there are debug hooks (allocators.is_debug_enabled), wherever they are. */
+	*ret_printed = allocator_is_pymalloc(*ret) && !obj.under_debug &&
+		       (!obj.outer_other || (obj.debug && PY_MINOR(p->id.version_hex) >= 0x030d));
 	return 0;
 }

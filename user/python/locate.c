@@ -224,8 +224,10 @@ static int locate_interpreter(struct python *p, struct fault *f)
 	/* 3.6: the head of the list is file-static; the current thread leads there too, while one
 	 * holds the GIL */
 	if (!py_file_address(&p->file, "interp_head", &tstate, NULL)) {
-		if (!mem_read_u64(p->mem, tstate, &p->interp) && p->interp)
-			return validate_interpreter(p, f);
+		if (mem_read_u64(p->mem, tstate, &p->interp) || !p->interp)
+			return fault_set(f, EAGAIN, "pid %d: Python is not initialised (yet)",
+					 (int)p->target->pid);
+		return validate_interpreter(p, f);
 	} else if (!py_file_address(&p->file, "_PyThreadState_Current", &tstate, NULL) &&
 		   !mem_read_u64(p->mem, tstate, &tstate) && tstate) {
 		if (mem_read_u64(p->mem, tstate + l->tstate_interp, &p->interp))

@@ -19,10 +19,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_ARENAS	(1u << 22) /* 4 TiB of 1 MiB arenas */
 #define MAX_POOLS	64
-#define ARENA_ATTEMPTS	12
+#define ARENA_ATTEMPTS	12  /* to read one between two equal reads of its arena_object */
+#define TORN_ATTEMPTS	60  /* to read one that adds up at all */
+#define TORN_NAP_NS	200000
 #define WALK_ATTEMPTS	5
 
 struct arena {
@@ -225,12 +228,18 @@ static int walk_arena(struct python *p, uint64_t table, uint32_t index, struct m
 	uint32_t size = p->layout.arena_object_size;
 	uint64_t where = table + (uint64_t)index * size;
 	struct arena before = {0}, after, best = {0};
+	/* its thread may have lost the CPU, or been stopped, inside pymalloc: give it time to go on */
+	const struct timespec nap = {.tv_nsec = TORN_NAP_NS};
 	struct arena_sums sums, best_sums;
 	uint8_t object[128];
 
-	for (int attempt = 0; attempt < ARENA_ATTEMPTS; attempt++) {
-		int err = mem_read(p->mem, where, object, size);
+	for (int attempt = 0; attempt < (best.address ? ARENA_ATTEMPTS : TORN_ATTEMPTS);
+	     attempt++) {
+		int err;
 
+		if (attempt >= ARENA_ATTEMPTS)
+			nanosleep(&nap, NULL);
+		err = mem_read(p->mem, where, object, size);
 		if (err)
 			return err == -EFAULT ? -EBUSY : err;
 		before = arena_decode(p, object);
@@ -252,6 +261,9 @@ static int walk_arena(struct python *p, uint64_t table, uint32_t index, struct m
 		}
 		if (arena_adds_up(&before, &sums)) {
 			best = before;
+			best_sums = sums;
+		} else if (arena_possible(p, &after) && arena_adds_up(&after, &sums)) {
+			best = after;
 			best_sums = sums;
 		}
 	}
