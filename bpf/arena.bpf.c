@@ -12,7 +12,8 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-#define USE_MAIN_OBMALLOC (1u << 5) /* Py_RTFLAGS_USE_MAIN_OBMALLOC, Include/cpython/pylifecycle.h */
+#define USE_MAIN_OBMALLOC \
+	(1u << 5) /* Py_RTFLAGS_USE_MAIN_OBMALLOC, Include/cpython/pylifecycle.h */
 
 /*
  * Does this call belong to the main interpreter's allocator? Only the thread that holds the main
@@ -48,7 +49,8 @@ static __always_inline bool is_main_allocator(const struct pmt_target *t)
 }
 
 /* Compares the interpreter's counters with what the event before predicts, and remembers them. */
-static __always_inline void check_event(struct pmt_counts *c, const struct pmt_target *t, bool alloc)
+static __always_inline void check_event(struct pmt_counts *c, const struct pmt_target *t,
+					bool alloc)
 {
 	__u64 ntimes = 0, narenas = 0;
 
@@ -71,7 +73,8 @@ static __always_inline void check_event(struct pmt_counts *c, const struct pmt_t
 
 		if (c->last_was_alloc && made == 0 && more == 0)
 			add_one(&c->arenas_failed);
-		else if (made != (c->last_was_alloc ? 1 : 0) || more != (c->last_was_alloc ? 1 : -1))
+		else if (made != (c->last_was_alloc ? 1 : 0) ||
+			 more != (c->last_was_alloc ? 1 : -1))
 			add_one(&c->disagreed);
 	}
 	c->last_ntimes = ntimes;

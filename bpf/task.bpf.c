@@ -87,7 +87,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	forget_mm(c, tgid);
 	/* As wait() puts it together, kernel/exit.c: wait_task_zombie(). */
 	status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
-							  : task->group_leader->exit_code;
+							 : task->group_leader->exit_code;
 	report(PMT_REC_EXIT, task, NULL, status);
 	return 0;
 }

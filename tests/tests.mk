@@ -21,7 +21,7 @@ bpf_test_objects := $(B)/tests/bpf/bpf_test.o $(filter $(B)/user/trace/% $(B)/us
 	$(B)/user/model/%,$(user_objects))
 
 $(B)/tests/bpf/%.o: our_cflags += -Itests/bpf
-$(B)/tests/bpf/%.o: | $(B)/pymemtrace.skel.h
+$(B)/tests/bpf/bpf_test.o $(bpf_sources_tests:%.c=$(B)/%.o): | $(B)/pymemtrace.skel.h
 
 $(B)/tests/bpf/fake_interp: $(B)/tests/bpf/fake_interp.o
 	$(call msg,LD,$@)

@@ -20,7 +20,8 @@ enum pmt_target_flags {
 	PMT_FOLLOW = 1 << 0,	/* fork children become targets too */
 	PMT_STOP_EXEC = 1 << 1, /* stop it (SIGSTOP) at each exec until user space has looked */
 	PMT_POOL_ARG2 = 1 << 2, /* allocate_from_new_pool(state, size), since 3.12 */
-	PMT_STOP_ENTRY = 1 << 3, /* stop it once at the entry probe; trace_stop_at() sets it, BPF clears */
+	/* stop it once at the entry probe; trace_stop_at() sets it, BPF clears it */
+	PMT_STOP_ENTRY = 1 << 3,
 };
 
 /* What user space found in one process; map `targets`, key __u32 tgid. */
@@ -62,22 +63,22 @@ struct pmt_rss {
 struct pmt_counts {
 	__u64 arenas_taken;    /* calls of alloc(ctx, ARENA_SIZE) */
 	__u64 arenas_released; /* calls of free(ctx, address, ARENA_SIZE) */
-	__u64 arenas_failed;   /* calls that returned no arena: the next event's total had not grown */
-	__u64 chunks_taken;    /* calls of other sizes: data-stack chunks (since 3.11, bpo-44032) */
+	__u64 arenas_failed; /* calls that returned no arena: the next event's total had not grown */
+	__u64 chunks_taken;  /* calls of other sizes: data-stack chunks (since 3.11, bpo-44032) */
 	__u64 chunks_released;
 	__u64 other_taken; /* of sub-interpreters with an allocator of their own */
 	__u64 other_released;
-	__u64 disagreed;     /* events whose recorded counters are not what the event before predicts */
-	__u64 unread;	     /* events whose counters could not be read */
-	__u64 events;	     /* arena events of the main interpreter; also orders them */
-	__u64 last_ntimes;   /* as recorded by the newest event that could be read */
+	__u64 disagreed; /* events whose recorded counters are not what the event before predicts */
+	__u64 unread;	 /* events whose counters could not be read */
+	__u64 events;	 /* arena events of the main interpreter; also orders them */
+	__u64 last_ntimes; /* as recorded by the newest event that could be read */
 	__u64 last_narenas;
 	__u32 last_was_alloc;
 	__u32 last_valid; /* the newest event could be read, so it predicts the next */
 	__u64 pools_taken[PMT_NR_CLASSES];
 	__u64 pools_other; /* of sub-interpreters with an allocator of their own */
-	__u64 mm;	   /* its key in `rss`; 0: ended, or it runs on another target's mm (vfork) */
-	__u32 ended;	   /* its last thread is gone */
+	__u64 mm;    /* its key in `rss`; 0: ended, or it runs on another target's mm (vfork) */
+	__u32 ended; /* its last thread is gone */
 	__u32 pad;
 	struct pmt_rss last; /* ended: its RSS as last seen. Events of earlier programs, always */
 };
@@ -87,10 +88,10 @@ enum pmt_rec_type { PMT_REC_FORK = 1, PMT_REC_EXEC, PMT_REC_EXIT, PMT_REC_ENTRY 
 
 struct pmt_rec {
 	__u32 type;
-	__u32 tgid;   /* of the process that was made, execs, ends */
-	__u32 parent; /* FORK: tgid of its parent */
-	__s32 status; /* EXIT: wait status of the thread group leader */
-	__u32 ns_tgid;	 /* the same in the tool's PID namespace, 0 if not visible there */
+	__u32 tgid;    /* of the process that was made, execs, ends */
+	__u32 parent;  /* FORK: tgid of its parent */
+	__s32 status;  /* EXIT: wait status of the thread group leader */
+	__u32 ns_tgid; /* the same in the tool's PID namespace, 0 if not visible there */
 	__u32 ns_parent;
 };
 
@@ -102,9 +103,9 @@ struct pmt_task {
 
 /* Map `losses`, a per-CPU array: what BPF could not do. Names: user/trace/reader.c. */
 enum pmt_loss {
-	PMT_LOSS_RING,	    /* a record did not fit the ring buffer */
-	PMT_LOSS_TARGETS,   /* a child could not be added: map full */
-	PMT_LOSS_RSS_MAP,   /* an mm could not be added: map full */
+	PMT_LOSS_RING,	  /* a record did not fit the ring buffer */
+	PMT_LOSS_TARGETS, /* a child could not be added: map full */
+	PMT_LOSS_RSS_MAP, /* an mm could not be added: map full */
 	PMT_LOSS_KINDS
 };
 

@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS		 7
-#define UPROBE_MULTI	 48 /* BPF_TRACE_UPROBE_MULTI, since 6.6; older headers lack it */
+#define ROUNDS	     7
+#define UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, since 6.6; older headers lack it */
 
 /* The first instructions of allocate_from_new_pool and of _PyMem_ArenaAlloc as usually built. */
 __asm__(".text\n"
@@ -79,7 +79,7 @@ static int attach_multi(uint64_t offset)
 		uint32_t cnt, multi_flags, pid, pad;
 	} attr = {
 		.attach_type = UPROBE_MULTI,
-		.path = (uintptr_t)"/proc/self/exe",
+		.path = (uintptr_t) "/proc/self/exe",
 		.offsets = (uintptr_t)&offset,
 		.cnt = 1,
 	};
@@ -95,7 +95,7 @@ static int attach_perf(uint64_t offset)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
-		.config1 = (uintptr_t)"/proc/self/exe",
+		.config1 = (uintptr_t) "/proc/self/exe",
 		.config2 = offset,
 	};
 	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");

@@ -181,7 +181,7 @@ static size_t collect_ids(struct bpf_id *ret, size_t size)
 
 static bool exists(const struct bpf_id *id)
 {
-	int fd = !strcmp(id->kind, "link") ? bpf_link_get_fd_by_id(id->id)
+	int fd = !strcmp(id->kind, "link")   ? bpf_link_get_fd_by_id(id->id)
 		 : !strcmp(id->kind, "prog") ? bpf_prog_get_fd_by_id(id->id)
 					     : bpf_map_get_fd_by_id(id->id);
 

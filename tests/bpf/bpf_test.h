@@ -19,10 +19,10 @@
 #include "trace/trace.h"
 
 /* Fails the test with the fault's text. */
-#define assert_no_fault(err, f)                                                                    \
-	do {                                                                                       \
-		if ((err) < 0)                                                                     \
-			fail_msg("%s (%s)", (f).text, (f).hint);                                   \
+#define assert_no_fault(err, f)                                  \
+	do {                                                     \
+		if ((err) < 0)                                   \
+			fail_msg("%s (%s)", (f).text, (f).hint); \
 	} while (0)
 
 /* A process of the test's; it runs `run` until the pipe from the test is closed. */

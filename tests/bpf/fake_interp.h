@@ -22,18 +22,18 @@ struct fake_hello {
 };
 
 enum fake_what {
-	FAKE_TAKE,	  /* n arenas */
-	FAKE_FAIL,	  /* n calls of alloc that return none */
-	FAKE_RELEASE,	  /* n arenas */
-	FAKE_CHUNK,	  /* n calls of alloc and of free with another size */
-	FAKE_POOL,	  /* n pools of class arg */
-	FAKE_POOL_OLD,	  /* the same by the function without a state */
-	FAKE_POOL_OTHER,  /* the same for another interpreter's state */
-	FAKE_OWN_GIL,	  /* n arenas taken and released by a thread of an interpreter with its own GIL */
-	FAKE_SHARED_GIL,  /* the same by one that shares the main GIL but not the allocator */
-	FAKE_LEGACY,	  /* the same by one that shares both */
-	FAKE_NO_GIL,	  /* the same by the main interpreter before it has made its GIL */
-	FAKE_LIE,	  /* its total grows by n without a call */
+	FAKE_TAKE,	 /* n arenas */
+	FAKE_FAIL,	 /* n calls of alloc that return none */
+	FAKE_RELEASE,	 /* n arenas */
+	FAKE_CHUNK,	 /* n calls of alloc and of free with another size */
+	FAKE_POOL,	 /* n pools of class arg */
+	FAKE_POOL_OLD,	 /* the same by the function without a state */
+	FAKE_POOL_OTHER, /* the same for another interpreter's state */
+	FAKE_OWN_GIL, /* n arenas taken and released by a thread of an interpreter with its own GIL */
+	FAKE_SHARED_GIL, /* the same by one that shares the main GIL but not the allocator */
+	FAKE_LEGACY,	 /* the same by one that shares both */
+	FAKE_NO_GIL,	 /* the same by the main interpreter before it has made its GIL */
+	FAKE_LIE,	 /* its total grows by n without a call */
 };
 
 struct fake_command {

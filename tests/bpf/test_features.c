@@ -36,12 +36,12 @@ static void with_mask(const char *mask, void (*what)(void))
 		fail_msg("mask %s: status %d", mask ?: "none", status);
 }
 
-#define REQUIRE(what)                                                                              \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                 \
-			_exit(1);                                                                  \
-		}                                                                                  \
+#define REQUIRE(what)                                                              \
+	do {                                                                       \
+		if (!(what)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+			_exit(1);                                                  \
+		}                                                                  \
 	} while (0)
 
 static void rows_are_complete(void **state)
@@ -60,9 +60,9 @@ static void check_probes(void)
 {
 	/* What the tests of this directory need anyway, so it must be there. */
 	static const enum feature needed[] = {
-		FEATURE_BTF,	  FEATURE_CAP_BPF, FEATURE_CAP_PERFMON, FEATURE_CAP_SYS_PTRACE,
-		FEATURE_BPF,	  FEATURE_RSS_STAT, FEATURE_TASK_ITER, FEATURE_RINGBUF,
-		FEATURE_MEM,	  FEATURE_MAP_FILES,
+		FEATURE_BTF, FEATURE_CAP_BPF,	FEATURE_CAP_PERFMON, FEATURE_CAP_SYS_PTRACE,
+		FEATURE_BPF, FEATURE_RSS_STAT,	FEATURE_TASK_ITER,   FEATURE_RINGBUF,
+		FEATURE_MEM, FEATURE_MAP_FILES,
 	};
 	const char *detail;
 

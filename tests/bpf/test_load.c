@@ -41,7 +41,7 @@ static unsigned load_alone(const struct probe *p, unsigned cpus)
 	skel->rodata->cfg_cpus = cpus;
 	skel->rodata->cfg_report = 1;
 	skel->rodata->cfg_gate_sums = cpus > 16;
-	bpf_object__for_each_program(program, skel->obj)
+	bpf_object__for_each_program (program, skel->obj)
 		bpf_program__set_autoload(program, false);
 	program = probe_program(p, skel->obj);
 	assert_non_null(program);
@@ -79,7 +79,7 @@ static void every_program_has_a_row(void **state)
 	size_t n = 0;
 
 	assert_non_null(skel);
-	bpf_object__for_each_program(program, skel->obj) {
+	bpf_object__for_each_program (program, skel->obj) {
 		if (!probe_find(bpf_program__name(program)))
 			fail_msg("%s has no row in probes[]", bpf_program__name(program));
 		n++;
@@ -95,7 +95,7 @@ static void a_refusal_is_quoted(void **state)
 	struct bpf_program *program;
 
 	assert_non_null(skel);
-	bpf_object__for_each_program(program, skel->obj)
+	bpf_object__for_each_program (program, skel->obj)
 		bpf_program__set_autoload(program, false);
 	bpf_program__set_autoload(skel->progs.on_arena_alloc, true);
 	/* No program of this type may read registers. */

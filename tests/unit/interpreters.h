@@ -21,8 +21,8 @@
 #define MAX_INTERPRETERS 128
 
 struct interpreter {
-	char name[128]; /* of the test: "pyenv 3.12.1", "/usr/bin/python3.11" */
-	char path[PATH_MAX]; /* the file that holds the interpreter; "" if there is none */
+	char name[128];	      /* of the test: "pyenv 3.12.1", "/usr/bin/python3.11" */
+	char path[PATH_MAX];  /* the file that holds the interpreter; "" if there is none */
 	char debug[PATH_MAX]; /* its separate debug file; "" if there is none */
 	unsigned minor;
 };

@@ -111,11 +111,11 @@ static void escaping(void **state)
 	escape("back\\slash", "back\\\\slash");
 	escape("\u00fc\u20ac\U0001f40d", "\u00fc\u20ac\U0001f40d");
 	escape("\xff\xc3", "\\xff\\xc3");
-	escape("\xc0\xaf", "\\xc0\\xaf"); /* overlong */
-	escape("\xe0\x80\xaf", "\\xe0\\x80\\xaf"); /* overlong */
-	escape("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
+	escape("\xc0\xaf", "\\xc0\\xaf");		    /* overlong */
+	escape("\xe0\x80\xaf", "\\xe0\\x80\\xaf");	    /* overlong */
+	escape("\xed\xa0\x80", "\\xed\\xa0\\x80");	    /* surrogate */
 	escape("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* past U+10FFFF */
-	escape("\xc2\x9b", "\\xc2\\x9b"); /* a C1 control: CSI */
+	escape("\xc2\x9b", "\\xc2\\x9b");		    /* a C1 control: CSI */
 	assert_string_equal(text_escape(buf, sizeof(buf), "a\0b", 3), "a\\x00b");
 	assert_string_equal(text_escape(buf, sizeof(buf), "abcdefghij", 10), "abcdefg");
 	assert_string_equal(text_escape(buf, sizeof(buf), "abcde\n", 6), "abcde");

@@ -369,12 +369,13 @@ static bool valid_object(const json_t *root, const json_t *schema, const json_t 
 	const char *key;
 	size_t i;
 
-	json_array_foreach(json_object_get(schema, "required"), i,
-			   name) if (!json_object_get(v, json_string_value(name))) return false;
+	json_array_foreach (json_object_get(schema, "required"), i, name)
+		if (!json_object_get(v, json_string_value(name)))
+			return false;
 	/* stricter than the standard: a member the schema does not know is a mistake of ours */
-	json_object_foreach(
-		(json_t *)v, key,
-		inner) if (!valid(root, json_object_get(properties, key), inner)) return false;
+	json_object_foreach ((json_t *)v, key, inner)
+		if (!valid(root, json_object_get(properties, key), inner))
+			return false;
 	return true;
 }
 
@@ -396,18 +397,20 @@ static bool valid(const json_t *root, const json_t *schema, const json_t *v)
 			json_object_get(json_object_get(root, "$defs"), ref + strlen("#/$defs/")),
 			v);
 	if (any) {
-		json_array_foreach(any, i, inner) good |= valid(root, inner, v);
+		json_array_foreach (any, i, inner)
+			good |= valid(root, inner, v);
 		return good;
 	}
 	if (constant)
 		return json_equal(constant, v);
 	if (names) {
-		json_array_foreach(names, i, inner) good |= json_equal(inner, v);
+		json_array_foreach (names, i, inner)
+			good |= json_equal(inner, v);
 		return good;
 	}
 	if (json_is_array(type))
-		json_array_foreach(type, i, inner) good |=
-			type_matches(json_string_value(inner), v);
+		json_array_foreach (type, i, inner)
+			good |= type_matches(json_string_value(inner), v);
 	else
 		good = type && type_matches(json_string_value(type), v);
 	if (!good)
@@ -415,8 +418,9 @@ static bool valid(const json_t *root, const json_t *schema, const json_t *v)
 	if (json_is_integer(v) && json_object_get(schema, "minimum") &&
 	    json_integer_value(v) < json_integer_value(json_object_get(schema, "minimum")))
 		return false;
-	json_array_foreach(v, i, inner) if (!valid(root, json_object_get(schema, "items"),
-						   inner)) return false;
+	json_array_foreach (v, i, inner)
+		if (!valid(root, json_object_get(schema, "items"), inner))
+			return false;
 	return !json_is_object(v) || valid_object(root, schema, v);
 }
 
@@ -428,8 +432,7 @@ static void check_document(json_t *doc, size_t *ret_kind)
 
 	assert_non_null(doc);
 	assert_non_null(root);
-	json_array_foreach(json_object_get(root, "oneOf"), i, kind)
-	{
+	json_array_foreach (json_object_get(root, "oneOf"), i, kind) {
 		if (!valid(root, kind, doc))
 			continue;
 		matches++;

@@ -19,8 +19,7 @@ struct fault {
  * Fills f (which may be NULL) and returns -err. Untrusted strings in the arguments are the caller's
  * to escape (text_escape); control characters that remain are replaced here all the same.
  */
-int fault_set(struct fault *f, int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int fault_set(struct fault *f, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As fault_set, and appends ": " and strerror(err) to the text. */
 int fault_errno(struct fault *f, int err, const char *fmt, ...)

@@ -28,7 +28,7 @@ struct options {
 	size_t nr_pids;
 	bool children;
 	uint64_t interval_ns;
-	uint64_t reports; /* -n; 0: no limit */
+	uint64_t reports;     /* -n; 0: no limit */
 	uint64_t duration_ns; /* -d; 0: no limit */
 	const char *output;
 	bool force;
@@ -38,7 +38,7 @@ struct options {
 	uint64_t top;
 	const char *sort;
 	const char **include, **exclude; /* NULL-terminated globs */
-	char **args; /* what is neither option nor program: FILEs */
+	char **args;			 /* what is neither option nor program: FILEs */
 	size_t nr_args;
 	char **program; /* after "--", NULL-terminated; NULL: none */
 };

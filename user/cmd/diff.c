@@ -49,8 +49,8 @@ static int read_file(const char *path, char **ret, size_t *ret_len, struct fault
 			break;
 		len += (size_t)n;
 		if (len > MAX_FILE_BYTES)
-			return fault_set(f, EFBIG, "%s is larger than any snapshot (%u MiB)",
-					 shown, MAX_FILE_BYTES >> 20);
+			return fault_set(f, EFBIG, "%s is larger than any snapshot (%u MiB)", shown,
+					 MAX_FILE_BYTES >> 20);
 	}
 	buf[len] = 0;
 	*ret = steal_ptr(buf);
@@ -124,7 +124,8 @@ static int run(const struct options *o)
 	if (!err)
 		err = load(o->args[1], &b, &f);
 	if (!err && (!a.has_stats || !b.has_stats))
-		err = fault_set(&f, EINVAL, "%s has no allocator state: its interpreter was not supported",
+		err = fault_set(&f, EINVAL,
+				"%s has no allocator state: its interpreter was not supported",
 				o->args[a.has_stats ? 1 : 0]);
 	if (!err)
 		err = sink_open(&sink, o->output, o->force, &f);

@@ -16,12 +16,12 @@ static int print_json(FILE *out, const int *has, const char *const *details, boo
 	int err = -ENOMEM;
 
 	for (int i = 0; rows && i < FEATURE_COUNT; i++)
-		json_array_append_new(rows, json_pack("{s:s, s:b, s:b, s:s, s:s, s:s}", "name",
-						      features[i].name, "available", has[i],
-						      "required", features[i].required, "offers",
-						      features[i].offers, "without",
-						      features[i].without, "detail",
-						      details[i] ? details[i] : ""));
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:b, s:b, s:s, s:s, s:s}", "name",
+						features[i].name, "available", has[i], "required",
+						features[i].required, "offers", features[i].offers,
+						"without", features[i].without, "detail",
+						details[i] ? details[i] : ""));
 	if (doc && rows && !json_object_set_new(doc, "features", rows) &&
 	    !json_object_set_new(doc, "ok", json_boolean(ok)))
 		err = json_write(out, doc, false);
@@ -38,15 +38,19 @@ static int print_text(FILE *out, const int *has, const char *const *details, boo
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature_row *r = &features[i];
 
-		fprintf(out, "%-4s %-15s %s\n", has[i] ? "yes" : r->required ? "NO" : "no", r->name,
-			r->offers);
+		fprintf(out, "%-4s %-15s %s\n",
+			has[i]	      ? "yes"
+			: r->required ? "NO"
+				      : "no",
+			r->name, r->offers);
 		if (!has[i])
 			fprintf(out, "%-20s without it: %s\n", "", r->without);
 		if (details[i] && details[i][0])
 			fprintf(out, "%-20s %s\n", "", details[i]);
 	}
 	fprintf(out, "\n%s\n",
-		ok ? "stat can fully work here." : "stat cannot fully work here: see the rows with NO.");
+		ok ? "stat can fully work here."
+		   : "stat cannot fully work here: see the rows with NO.");
 	return 0;
 }
 
@@ -81,7 +85,8 @@ static int run(const struct options *o)
 
 const struct command cmd_doctor = {
 	.name = "doctor",
-	.summary = "What this kernel, these privileges and this machine offer, and what is lost without",
+	.summary =
+		"What this kernel, these privileges and this machine offer, and what is lost without",
 	.args_doc = "[OPTION...]",
 	.doc = "Each row is tried, not guessed from a version. PYMEMTRACE_WITHOUT=name,name masks\n"
 	       "rows. Exit status 0 if stat can fully work here, else 1.\n",

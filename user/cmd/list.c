@@ -163,8 +163,7 @@ static int print_json(FILE *out, const struct rows *rows, size_t limit)
 
 static const struct field *sort_field(const struct options *o)
 {
-	const struct field *field =
-		fields_find(&list_table, o->sort ? o->sort : "rss");
+	const struct field *field = fields_find(&list_table, o->sort ? o->sort : "rss");
 
 	if (field)
 		return field;

@@ -20,16 +20,18 @@
 #define MAX_GLOBS 64
 #define PID_LIMIT 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
 
-enum { KEY_CHILDREN = 256,
-       KEY_FORMAT,
-       KEY_PAUSE,
-       KEY_STRICT,
-       KEY_TOP,
-       KEY_SORT,
-       KEY_INCLUDE,
-       KEY_EXCLUDE,
-       KEY_AS_ROOT,
-       KEY_HELP };
+enum {
+	KEY_CHILDREN = 256,
+	KEY_FORMAT,
+	KEY_PAUSE,
+	KEY_STRICT,
+	KEY_TOP,
+	KEY_SORT,
+	KEY_INCLUDE,
+	KEY_EXCLUDE,
+	KEY_AS_ROOT,
+	KEY_HELP
+};
 
 static const struct {
 	struct argp_option argp;

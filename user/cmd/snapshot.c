@@ -23,8 +23,9 @@ static void notes(const struct options *o, const struct snapshot *s)
 	if (!s->python.layout_measured)
 		report_note(o, "pid %d: layout of %s", pid, s->python.layout);
 	if (s->stats.hidden)
-		report_note(o, "pid %d: tracemalloc hides pymalloc from sys._debugmallocstats(); "
-			       "--format json has its figures",
+		report_note(o,
+			    "pid %d: tracemalloc hides pymalloc from sys._debugmallocstats(); "
+			    "--format json has its figures",
 			    pid);
 	else if (!s->stats.pymalloc)
 		report_note(o, "pid %d: pymalloc is not in use, but %s", pid,
@@ -32,11 +33,14 @@ static void notes(const struct options *o, const struct snapshot *s)
 	if (s->paused)
 		report_note(o, "pid %d: stopped for %.1f ms", pid, (double)s->pause_ns / 1e6);
 	if (l->moving)
-		report_note(o, "pid %d: arenas came and went while it was read; --pause reads one "
-			       "moment",
+		report_note(o,
+			    "pid %d: arenas came and went while it was read; --pause reads one "
+			    "moment",
 			    pid);
 	if (l->arenas_torn)
-		report_note(o, "pid %d: %" PRIu64 " arenas never added up while they were read; --pause reads one moment",
+		report_note(o,
+			    "pid %d: %" PRIu64
+			    " arenas never added up while they were read; --pause reads one moment",
 			    pid, l->arenas_torn);
 	if (l->pools_unread)
 		report_note(o, "pid %d: %" PRIu64 " pools are swapped out and were not read", pid,

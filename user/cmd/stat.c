@@ -123,7 +123,8 @@ static int run(const struct options *o)
 const struct command cmd_stat = {
 	.name = "stat",
 	.summary = "Changes of RSS, arenas and pools while they happen",
-	.args_doc = "-p PID[,PID...] [OPTION...]\n       pymemtrace-bpf stat [OPTION...] -- PROGRAM [ARG...]",
+	.args_doc =
+		"-p PID[,PID...] [OPTION...]\n       pymemtrace-bpf stat [OPTION...] -- PROGRAM [ARG...]",
 	.doc = "First where it stands, then every -i seconds (5) what changed, until -n, -d, Ctrl-C or\n"
 	       "its end, and once more the change since attach. Sizes of a process's text pages grow\n"
 	       "by 4 KiB a probe; nothing else is added to it.\n",

@@ -17,17 +17,16 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
-#define MAX_WATCHED	4096
-#define STARTING_POLL_MS 20   /* how often an interpreter that is starting is looked at */
-#define STARTING_LOOKS	 1500 /* for 30 s; then with each report */
+#define MAX_WATCHED	 4096
+#define STARTING_POLL_MS 20	      /* how often an interpreter that is starting is looked at */
+#define STARTING_LOOKS	 1500	      /* for 30 s; then with each report */
 #define LOADING_NS	 2000000000ll /* libraries are mapped by then */
-#define NEWBORN_NS	 300000000 /* a child that lives longer without exec is announced */
+#define NEWBORN_NS	 300000000    /* a child that lives longer without exec is announced */
 
 struct watched *stat_loop_find(struct stat_run *r, pid_t pid)
 {
 	for (size_t i = 0; i < r->nr; i++)
-		if (r->watched[i]->process.target &&
-		    r->watched[i]->process.target->pid == pid &&
+		if (r->watched[i]->process.target && r->watched[i]->process.target->pid == pid &&
 		    r->watched[i]->phase != WATCH_ENDED)
 			return r->watched[i];
 	return NULL;
@@ -181,8 +180,8 @@ static void on_exec(struct stat_run *r, struct watched *w)
 	if (w->phase == WATCH_IDLE && w->flags & PMT_STOP_EXEC) {
 		/* perhaps its interpreter is a library that ld.so will map: stop it once more,
 		 * where the program itself begins */
-		_cleanup_fd_ int exe = openat(w->process.target->proc_fd, "exe",
-					      O_RDONLY | O_CLOEXEC);
+		_cleanup_fd_ int exe =
+			openat(w->process.target->proc_fd, "exe", O_RDONLY | O_CLOEXEC);
 		struct elf_file *elf = NULL;
 		uint64_t offset;
 
@@ -283,8 +282,8 @@ static void on_signal(struct stat_run *r)
 
 	while (read(r->signals, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGCHLD) {
-			if (r->launched && waitpid(r->launch.pid, &r->launch_status, WNOHANG) ==
-						   r->launch.pid)
+			if (r->launched &&
+			    waitpid(r->launch.pid, &r->launch_status, WNOHANG) == r->launch.pid)
 				r->launch_ended = true;
 			continue;
 		}

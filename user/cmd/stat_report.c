@@ -62,8 +62,7 @@ static json_t *losses_document(const struct report_health *h)
 {
 	json_t *doc = json_document("health"), *health = json_object();
 
-	if (fields_to_json(health, &health_table, h) ||
-	    json_object_set(doc, "health", health)) {
+	if (fields_to_json(health, &health_table, h) || json_object_set(doc, "health", health)) {
 		json_decref(doc);
 		doc = NULL;
 	}
@@ -101,10 +100,10 @@ static void print_both(struct stat_reporter *r, const struct moment *m)
 	if (!r->o->verbose || r->json)
 		return;
 	fprintf(r->sink.f,
-		"# RSS by BPF:  anon %" PRId64 "  file %" PRId64 "  shmem %" PRId64 "  swap %" PRId64
-		"  (%" PRIu64 " events)\n"
-		"# RSS by /proc: anon %" PRId64 "  file %" PRId64 "  shmem %" PRId64 "  swap %" PRId64
-		"\n",
+		"# RSS by BPF:  anon %" PRId64 "  file %" PRId64 "  shmem %" PRId64
+		"  swap %" PRId64 "  (%" PRIu64 " events)\n"
+		"# RSS by /proc: anon %" PRId64 "  file %" PRId64 "  shmem %" PRId64
+		"  swap %" PRId64 "\n",
 		a->anon, a->file, a->shmem, a->swap, m->counts.rss_events, b->anon, b->file,
 		b->shmem, b->swap);
 }
@@ -176,7 +175,8 @@ void stat_report_total(struct stat_reporter *r, struct watched *w)
 void stat_report_exec(struct stat_reporter *r, struct watched *w)
 {
 	if (!r->json)
-		fprintf(r->sink.f, "# pid %d runs another program now; the total of the one before:\n",
+		fprintf(r->sink.f,
+			"# pid %d runs another program now; the total of the one before:\n",
 			(int)w->process.id.pid);
 	print_change(r, w, &w->base, &w->last);
 }

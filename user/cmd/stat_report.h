@@ -36,7 +36,8 @@ void stat_report_abort(struct stat_reporter *r);
 void stat_report_flush(struct stat_reporter *r, struct trace *t);
 
 void stat_report_begin(struct stat_reporter *r, const struct watched *w);
-void stat_report_change(struct stat_reporter *r, const struct watched *w, const struct moment *prev);
+void stat_report_change(struct stat_reporter *r, const struct watched *w,
+			const struct moment *prev);
 void stat_report_total(struct stat_reporter *r, struct watched *w);
 /* The process replaced itself: the total of what it was. */
 void stat_report_exec(struct stat_reporter *r, struct watched *w);

@@ -120,7 +120,8 @@ int watch_open(struct watched *w, struct trace *t, pid_t pid, const struct optio
  * Does the state read agree with the newest event? The event recorded the counters as they were
  * before its call; the call may be in flight still, or have returned no arena.
  */
-static bool state_agrees(const struct malloc_stats *s, const struct pmt_counts *c, bool *ret_pending)
+static bool state_agrees(const struct malloc_stats *s, const struct pmt_counts *c,
+			 bool *ret_pending)
 {
 	uint64_t ntimes = s->arenas_total, narenas = s->arenas_current;
 
@@ -170,8 +171,8 @@ static int sample_once(struct watched *w, struct trace *t, const struct options 
 	if (!m->anchored)
 		return 0;
 	*ret_agrees = state_agrees(&m->snap.stats, &m->counts.counts, &pending);
-	m->arenas_effective = m->counts.counts.arenas_taken - m->counts.counts.arenas_failed -
-			      (pending ? 1 : 0);
+	m->arenas_effective =
+		m->counts.counts.arenas_taken - m->counts.counts.arenas_failed - (pending ? 1 : 0);
 	*ret_agrees &= chain_agrees(w, m);
 	return 0;
 }
@@ -298,8 +299,8 @@ static void arena_change(const struct watched *w, const struct moment *from,
 		r->arenas_current = w->arenas_at_end;
 }
 
-static void pool_change(const struct watched *w, const struct moment *from,
-			const struct moment *to, struct report_change *r)
+static void pool_change(const struct watched *w, const struct moment *from, const struct moment *to,
+			struct report_change *r)
 {
 	const struct pmt_counts *a = &from->counts.counts, *b = &to->counts.counts;
 
@@ -333,8 +334,7 @@ void watch_change(const struct watched *w, const struct moment *from, const stru
 	}
 	arena_change(w, from, to, &r);
 	pool_change(w, from, to, &r);
-	r.health.events_disagreed =
-		to->counts.counts.disagreed - from->counts.counts.disagreed;
+	r.health.events_disagreed = to->counts.counts.disagreed - from->counts.counts.disagreed;
 	r.health.events_unread = to->counts.counts.unread - from->counts.counts.unread;
 	r.health.state_disagreed = w->state_disagreed;
 	r.health.read = to->snap.losses;

@@ -33,16 +33,16 @@ enum watch_phase {
 struct watched {
 	struct process process;
 	enum watch_phase phase;
-	uint32_t flags;	       /* pmt_target_flags that are ours to keep: PMT_FOLLOW, ... */
-	bool arena_events;     /* probes are in, and they are CPython's own arena allocator */
+	uint32_t flags;	   /* pmt_target_flags that are ours to keep: PMT_FOLLOW, ... */
+	bool arena_events; /* probes are in, and they are CPython's own arena allocator */
 	bool pool_events;
-	bool from_start;       /* watched from its first instruction: the base is nothing at all */
+	bool from_start; /* watched from its first instruction: the base is nothing at all */
 	bool has_base;
-	bool announced;        /* header and state line are out */
-	bool total_done;       /* its total has been reported */
+	bool announced;		  /* header and state line are out */
+	bool total_done;	  /* its total has been reported */
 	int64_t loading_until_ns; /* after exec: libraries may still be mapped (monotonic) */
-	int wait_status;       /* once ended */
-	uint64_t arenas_at_end; /* once ended: the last state plus the events after it */
+	int wait_status;	  /* once ended */
+	uint64_t arenas_at_end;	  /* once ended: the last state plus the events after it */
 	struct moment base, last;
 	uint64_t state_disagreed;
 };

@@ -12,8 +12,8 @@ struct list_row {
 	struct python_id python;
 	struct rss rss;
 	int64_t resident; /* rss_resident(&rss) */
-	int64_t arenas; /* allocated now; -1: not known */
-	bool supported; /* its allocator can be read */
+	int64_t arenas;	  /* allocated now; -1: not known */
+	bool supported;	  /* its allocator can be read */
 	char reason[160]; /* why not, or what is missing; "" */
 };
 

@@ -14,11 +14,11 @@
  */
 struct report_health {
 	uint64_t events_disagreed; /* arena events whose counters contradict the event before */
-	uint64_t events_unread; /* arena events whose counters could not be read */
-	uint64_t state_disagreed; /* reads of state that contradict the events counted meanwhile */
-	uint64_t records_lost; /* fork, exec and exit records that did not fit */
-	uint64_t targets_lost; /* children that could not be watched: map full */
-	uint64_t rss_lost; /* address spaces whose RSS could not be followed: map full */
+	uint64_t events_unread;	   /* arena events whose counters could not be read */
+	uint64_t state_disagreed;  /* reads of state that contradict the events counted meanwhile */
+	uint64_t records_lost;	   /* fork, exec and exit records that did not fit */
+	uint64_t targets_lost;	   /* children that could not be watched: map full */
+	uint64_t rss_lost;	   /* address spaces whose RSS could not be followed: map full */
 	struct read_losses read;
 };
 
@@ -49,9 +49,9 @@ enum report_source {
 };
 
 struct report_change {
-	int64_t time_ns; /* end of the interval */
+	int64_t time_ns;     /* end of the interval */
 	int64_t interval_ns; /* its length */
-	bool total; /* the interval is the whole time since attach */
+	bool total;	     /* the interval is the whole time since attach */
 	pid_t pid;
 	struct rss before, after;
 
@@ -60,15 +60,15 @@ struct report_change {
 	uint64_t arenas_taken, arenas_released;
 	uint64_t arenas_current; /* at the end */
 	/* SOURCE_EVENTS only: */
-	uint64_t arenas_failed; /* calls that returned no arena */
+	uint64_t arenas_failed;			/* calls that returned no arena */
 	uint64_t chunks_taken, chunks_released; /* data-stack chunks, since 3.11 */
-	uint64_t other_taken, other_released; /* arenas of other interpreters' own allocators */
+	uint64_t other_taken, other_released;	/* arenas of other interpreters' own allocators */
 
 	enum report_source pools;
 	uint64_t pools_taken; /* SOURCE_EVENTS: gross */
 	uint64_t pools_taken_by_class[STATS_MAX_CLASSES];
 	uint64_t pools_other; /* SOURCE_EVENTS: of other interpreters' own allocators */
-	int64_t pools_net; /* SOURCE_STATE: pools in use now less before */
+	int64_t pools_net;    /* SOURCE_STATE: pools in use now less before */
 
 	const struct malloc_stats *stats_before, *stats_after; /* NULL: no table */
 	struct report_health health;

@@ -54,13 +54,14 @@ int build_shape_from_name(const char *name, enum build_shape *ret); /* -EINVAL *
 
 /* What was lost while reading state; every field 0 for a complete and consistent snapshot. */
 struct read_losses {
-	uint64_t arenas_torn;	  /* arenas that never added up under any attempt to read them */
-	uint64_t arenas_unsettled; /* arenas whose pools came and went while they were read; they add
+	uint64_t arenas_torn; /* arenas that never added up under any attempt to read them */
+	uint64_t
+		arenas_unsettled; /* arenas whose pools came and went while they were read; they add
 				    * up, so this alone is no loss */
 	uint64_t pools_unread;	  /* pools whose header page is not in memory (swapped out) */
 	uint64_t pools_invalid;	  /* pool headers that cannot be: class, count or arena index */
 	uint64_t freelists_unread; /* free-list counters that could not be found or read */
-	bool inconsistent;	  /* arenas * ARENA_SIZE != Total */
+	bool inconsistent;	   /* arenas * ARENA_SIZE != Total */
 	bool moving; /* arenas came or went during every attempt: the sums span more than a moment */
 };
 
@@ -70,7 +71,8 @@ struct process_id {
 	pid_t pid;    /* as the tool sees it */
 	pid_t ns_pid; /* inside the target's own PID namespace; == pid outside containers */
 	pid_t ppid;
-	uint64_t start_ticks; /* since boot, clock ticks: with pid, names a process once and for all */
+	uint64_t
+		start_ticks; /* since boot, clock ticks: with pid, names a process once and for all */
 	char *comm;
 	char *cmdline;	 /* arguments joined by spaces */
 	char *exe;	 /* path as the target sees it */
@@ -86,7 +88,7 @@ struct python_id {
 	enum allocator allocator;
 	bool tracemalloc;
 	uint32_t nr_interpreters; /* 1: no sub-interpreters; 0: not counted */
-	char layout[96];	  /* provenance: "3.12.1", "3.12.1, 3.12.3 not measured, validated" */
+	char layout[96]; /* provenance: "3.12.1", "3.12.1, 3.12.3 not measured, validated" */
 	bool layout_measured;
 };
 

@@ -16,7 +16,7 @@
 
 struct size_class {
 	uint64_t pools; /* pools that hold at least one block in use */
-	uint64_t used; /* blocks in use */
+	uint64_t used;	/* blocks in use */
 	uint64_t avail; /* blocks free in those pools */
 };
 
@@ -28,9 +28,9 @@ struct free_list {
 
 struct malloc_stats {
 	bool pymalloc; /* false: the text has no pymalloc part, only free lists */
-	bool hidden; /* pymalloc is in use under hooks (tracemalloc) that make CPython print none
+	bool hidden;   /* pymalloc is in use under hooks (tracemalloc) that make CPython print none
 		      * of it: numbers are here, the text leaves them out */
-	uint32_t threshold; /* "Small block threshold", 512 */
+	uint32_t threshold;  /* "Small block threshold", 512 */
 	uint32_t nr_classes; /* 32 or 64; block size of class i is (i + 1) * alignment */
 	uint32_t alignment;
 	struct size_class classes[STATS_MAX_CLASSES];
@@ -42,11 +42,11 @@ struct malloc_stats {
 	uint64_t arenas_highwater;
 	uint64_t arenas_current;
 	uint64_t arena_bytes; /* size of one arena: 262144 or 1048576 */
-	uint64_t pool_bytes; /* size of one pool: 4096 or 16384 */
+	uint64_t pool_bytes;  /* size of one pool: 4096 or 16384 */
 
 	uint64_t allocated_bytes; /* "bytes in allocated blocks" */
 	uint64_t available_bytes; /* "bytes in available blocks" */
-	uint64_t unused_pools; /* free pools; * pool_bytes is the printed value */
+	uint64_t unused_pools;	  /* free pools; * pool_bytes is the printed value */
 	uint64_t header_bytes;
 	uint64_t quantization_bytes;
 	uint64_t alignment_bytes;

@@ -16,13 +16,13 @@ enum field_type {
 	FIELD_U32,
 	FIELD_I32, /* pid_t */
 	FIELD_BOOL,
-	FIELD_TEXT, /* char * of the target, may be NULL -> null; escaped */
-	FIELD_WORDS, /* char[size] of ours: printable ASCII */
-	FIELD_BYTES, /* int64_t; tables show it in the unit that fits */
-	FIELD_MAYBE, /* int64_t, below 0: not known -> null */
-	FIELD_VERSION, /* uint32_t PY_VERSION_HEX -> "3.12.1"; 0 -> null */
+	FIELD_TEXT,	 /* char * of the target, may be NULL -> null; escaped */
+	FIELD_WORDS,	 /* char[size] of ours: printable ASCII */
+	FIELD_BYTES,	 /* int64_t; tables show it in the unit that fits */
+	FIELD_MAYBE,	 /* int64_t, below 0: not known -> null */
+	FIELD_VERSION,	 /* uint32_t PY_VERSION_HEX -> "3.12.1"; 0 -> null */
 	FIELD_ALLOCATOR, /* enum allocator -> its name */
-	FIELD_SHAPE, /* enum build_shape -> its name */
+	FIELD_SHAPE,	 /* enum build_shape -> its name */
 };
 
 struct field {
@@ -31,8 +31,8 @@ struct field {
 	size_t offset; /* in the record */
 	const char *help;
 	const char *column; /* heading in tables; NULL: not a column by default */
-	bool right; /* numbers are right-justified */
-	size_t size; /* of a FIELD_WORDS array */
+	bool right;	    /* numbers are right-justified */
+	size_t size;	    /* of a FIELD_WORDS array */
 };
 
 struct field_table {

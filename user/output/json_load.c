@@ -109,8 +109,7 @@ static int load_classes(const struct loader *l, const json_t *array, struct mall
 
 	if (!json_is_array(array))
 		return wrong(l, "stats.pymalloc.", "classes");
-	json_array_foreach(array, i, v)
-	{
+	json_array_foreach (array, i, v) {
 		struct class_record c = {0};
 		int err = load_record(l, v, &class_table, "stats.pymalloc.classes.", &c);
 
@@ -174,8 +173,7 @@ static int load_stats(const struct loader *l, const json_t *o, struct malloc_sta
 	}
 	if (!json_is_array(lists) || json_array_size(lists) > STATS_MAX_FREE_LISTS)
 		return wrong(l, "stats.", "free_lists");
-	json_array_foreach(lists, i, v)
-	{
+	json_array_foreach (lists, i, v) {
 		err = load_record(l, v, &free_list_table, "stats.free_lists.", &s->free_lists[i]);
 		if (err)
 			return err;

@@ -23,7 +23,7 @@ struct sink {
 	char *name; /* its last part; NULL: written in place (stdout, device) */
 	char *temp; /* its name until then; NULL: it has none */
 	int dir_fd; /* where it will be */
-	int fd; /* what f writes to */
+	int fd;	    /* what f writes to */
 	bool owned; /* fd is to be closed */
 	bool force;
 	int err; /* of the first write that failed, positive */

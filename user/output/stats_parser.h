@@ -31,7 +31,7 @@ struct stats_parser {
 	struct malloc_stats stats;
 	uint32_t seen; /* bit per line */
 	unsigned int line;
-	bool in_table; /* between the rule below the heading and the first value line */
+	bool in_table;	    /* between the rule below the heading and the first value line */
 	unsigned int tuple; /* size of the last "N-sized PyTupleObject", 0: none */
 	struct fault *fault;
 };

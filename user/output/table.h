@@ -22,7 +22,7 @@ struct table {
 	const char *headings[TABLE_MAX_COLUMNS]; /* borrowed */
 	bool right[TABLE_MAX_COLUMNS];
 	char **cells; /* row by row, owned */
-	bool failed; /* memory ran out */
+	bool failed;  /* memory ran out */
 };
 
 /* Columns first, then cells, row by row. heading may be "". */

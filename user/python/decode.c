@@ -134,9 +134,9 @@ static int decode_allocator_tables(const struct elf_file *elf, struct decoded_st
 /* --- free lists --- */
 
 struct free_list {
-	const char *file; /* that has the static numfree */
+	const char *file;     /* that has the static numfree */
 	const char *function; /* exported, prints it */
-	const char *label; /* its second argument; NULL: made at run time */
+	const char *label;    /* its second argument; NULL: made at run time */
 	size_t member;
 	uint32_t last_minor;
 };

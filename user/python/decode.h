@@ -16,17 +16,17 @@ struct fault;
 struct decoded_state {
 	/* Objects/obmalloc.c; but for the allocators all 0 in a build --without-pymalloc */
 	uint64_t arenas, maxarenas;
-	uint64_t ntimes; /* ntimes_arena_allocated */
+	uint64_t ntimes;  /* ntimes_arena_allocated */
 	uint64_t narenas; /* narenas_currently_allocated */
 	uint64_t highwater;
 	uint64_t map_mid_count, map_bot_count; /* since 3.10 with the radix tree, bpo-37448 */
-	uint64_t serialno; /* only 3.6, 3.7 print it */
-	uint64_t arena_allocator; /* _PyObject_Arena */
+	uint64_t serialno;		       /* only 3.6, 3.7 print it */
+	uint64_t arena_allocator;	       /* _PyObject_Arena */
 	uint64_t raw_allocator, mem_allocator; /* the tables _PyMem_Raw, _PyMem; may be 0 */
-	uint64_t object_allocator; /* the table _PyObject */
+	uint64_t object_allocator;	       /* the table _PyObject */
 	/* and functions, 0 without pymalloc */
 	uint64_t object_malloc; /* the function _PyObject_Malloc */
-	uint64_t debug_malloc; /* the function _PyMem_DebugMalloc */
+	uint64_t debug_malloc;	/* the function _PyMem_DebugMalloc */
 
 	/* compiled-in constants, as the build itself prints them */
 	uint32_t arena_size, pool_size, nr_classes;

@@ -256,9 +256,9 @@ int decode_stats(const struct elf_file *elf, uint64_t entry, struct decoded_stat
 struct new_arena {
 	const struct elf_file *elf;
 	uint64_t ntimes, highwater;
-	bool counts; /* ntimes is counted up in the function walked */
+	bool counts;			    /* ntimes is counted up in the function walked */
 	struct found stored_plus_1, stored; /* what goes to highwater */
-	uint64_t added[MAX_OBJECTS]; /* what is counted up in memory */
+	uint64_t added[MAX_OBJECTS];	    /* what is counted up in memory */
 	unsigned nr_added;
 	uint64_t callees[MAX_CALLEES];
 	unsigned nr_callees;

@@ -54,7 +54,7 @@ struct type {
 struct types {
 	struct type t[MAX_TYPES];
 	unsigned nr;
-	unsigned entries; /* visited so far */
+	unsigned entries;	     /* visited so far */
 	const struct type *conflict; /* two definitions of different size */
 };
 

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAX_PEEL    16 /* typedefs and qualifiers on top of each other */
-#define MAX_DEPTH   8 /* anonymous members within each other */
-#define MAX_MEMBERS 8192 /* members of one struct */
+#define MAX_PEEL    16	       /* typedefs and qualifiers on top of each other */
+#define MAX_DEPTH   8	       /* anonymous members within each other */
+#define MAX_MEMBERS 8192       /* members of one struct */
 #define MAX_VALUE   0xfffffffe /* below PY_NONE */
 
 static bool dwarf_type_of(Dwarf_Die *die, Dwarf_Die *ret)

@@ -40,7 +40,7 @@ static bool is_interpreter(const struct elf_file *elf)
 {
 	struct elf_symbol s;
 
-	return (!elf_file_dynamic_symbol(elf, "_PyRuntime", &s) ||	  /* 3.7+ */
+	return (!elf_file_dynamic_symbol(elf, "_PyRuntime", &s) || /* 3.7+ */
 		!elf_file_dynamic_symbol(elf, "_PyThreadState_Current", &s) /* 3.6 */) &&
 	       !elf_file_dynamic_symbol(elf, "Py_GetVersion", &s);
 }

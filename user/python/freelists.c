@@ -22,7 +22,7 @@
 #define V(minor) (0x0300 | (minor))
 
 struct kind_row {
-	const char *type; /* as printed */
+	const char *type;	 /* as printed */
 	const char *type_symbol; /* PyTypeObject that knows the size; NULL: from the layout */
 	const char *static_file; /* <= 3.9: the source file of its `numfree` */
 	uint32_t first, last;	 /* minor versions that print it */
@@ -116,10 +116,14 @@ static void locate_in_interpreter(struct python *p)
 {
 	const struct py_layout *o = &p->layout;
 	const uint32_t offsets[FREE_KINDS] = {
-		[FREE_CFUNCTION] = PY_NONE,	       [FREE_DICT] = o->free_dict,
-		[FREE_DICTKEYS] = o->free_dictkeys,    [FREE_FLOAT] = o->free_float,
-		[FREE_FRAME] = o->free_frame,	       [FREE_LIST] = o->free_list,
-		[FREE_METHOD] = PY_NONE,	       [FREE_TUPLE] = o->free_tuple,
+		[FREE_CFUNCTION] = PY_NONE,
+		[FREE_DICT] = o->free_dict,
+		[FREE_DICTKEYS] = o->free_dictkeys,
+		[FREE_FLOAT] = o->free_float,
+		[FREE_FRAME] = o->free_frame,
+		[FREE_LIST] = o->free_list,
+		[FREE_METHOD] = PY_NONE,
+		[FREE_TUPLE] = o->free_tuple,
 	};
 	struct py_free_lists *l = &p->free_lists;
 	/* since 3.14 (gh-100240) each list is a struct _Py_freelist {freelist, size} */

@@ -33,15 +33,15 @@ struct py_file {
  * struct _obmalloc_state; before, they are file-static objects of Objects/obmalloc.c.
  */
 struct py_obmalloc {
-	uint64_t arenas;    /* of the pointer to arena_object[maxarenas] */
-	uint64_t maxarenas; /* of a u32 */
-	uint64_t narenas, ntimes, highwater; /* of size_t */
+	uint64_t arenas;		       /* of the pointer to arena_object[maxarenas] */
+	uint64_t maxarenas;		       /* of a u32 */
+	uint64_t narenas, ntimes, highwater;   /* of size_t */
 	uint64_t map_mid_count, map_bot_count; /* of int; 0: no radix tree */
-	uint64_t serialno; /* of size_t, 3.6 and 3.7; 0: unknown */
+	uint64_t serialno;		       /* of size_t, 3.6 and 3.7; 0: unknown */
 	uint64_t map_root_bytes, map_mid_bytes, map_bot_bytes; /* node sizes */
 	uint32_t arena_bytes, pool_bytes;
 	uint32_t alignment; /* 8 or 16; 0 until a pool in use has told it */
-	uint64_t state; /* 3.12+: struct _obmalloc_state */
+	uint64_t state;	    /* 3.12+: struct _obmalloc_state */
 };
 
 enum py_free_list_kind {
@@ -64,13 +64,13 @@ struct py_free_lists {
 	uint32_t first_tuple_len;     /* length that element 0 of the printed ones stands for */
 	uint32_t tuple_stride;
 	uint64_t item_bytes[FREE_KINDS]; /* FREE_TUPLE: of length 0 */
-	unsigned int missing; /* kinds that exist but could not be found: bit per kind */
+	unsigned int missing;		 /* kinds that exist but could not be found: bit per kind */
 };
 
 /* Allocator tables (PyMemAllocatorEx) and functions to compare with; 0: not known. */
 struct py_allocators {
-	uint64_t raw, mem, obj;	     /* addresses of the tables */
-	uint64_t arena;		     /* of the PyObjectArenaAllocator */
+	uint64_t raw, mem, obj;		      /* addresses of the tables */
+	uint64_t arena;			      /* of the PyObjectArenaAllocator */
 	uint64_t object_malloc, debug_malloc; /* of the functions, <= 3.11 */
 };
 
@@ -81,8 +81,8 @@ struct python {
 	struct py_file file;
 	struct python_id id;
 	struct py_layout layout;
-	bool has_tables; /* file, layout and allocator tables: enough for probes */
-	bool has_layout; /* everything located: state can be read */
+	bool has_tables;  /* file, layout and allocator tables: enough for probes */
+	bool has_layout;  /* everything located: state can be read */
 	uint64_t runtime; /* _PyRuntime, 3.7+ */
 	uint64_t interp;  /* main PyInterpreterState; 0 if unknown (3.6) */
 	struct py_obmalloc obmalloc;

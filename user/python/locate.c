@@ -97,8 +97,7 @@ static int locate_static(struct python *p, struct fault *f)
 		o->map_bot_bytes = p->layout.arena_map_bot_size;
 		if (o->map_root_bytes == PY_NONE || o->map_mid_bytes == PY_NONE ||
 		    o->map_bot_bytes == PY_NONE)
-			return fault_set(f, ENOTSUP, "%s: no sizes of the arena map",
-					 p->file.name);
+			return fault_set(f, ENOTSUP, "%s: no sizes of the arena map", p->file.name);
 		o->alignment = 16;
 	}
 	set_sizes(o, radix);
@@ -159,8 +158,7 @@ static int validate_interpreter(struct python *p, struct fault *f)
 		goto bad;
 	return 0;
 bad:
-	return fault_set(f, ENOTSUP,
-			 "%s: its interpreter state is not where this version has it",
+	return fault_set(f, ENOTSUP, "%s: its interpreter state is not where this version has it",
 			 p->file.name);
 }
 

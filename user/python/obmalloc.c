@@ -21,12 +21,12 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_ARENAS	(1u << 22) /* 4 TiB of 1 MiB arenas */
-#define MAX_POOLS	64
-#define ARENA_ATTEMPTS	12  /* to read one between two equal reads of its arena_object */
-#define TORN_ATTEMPTS	60  /* to read one that adds up at all */
-#define TORN_NAP_NS	200000
-#define WALK_ATTEMPTS	5
+#define MAX_ARENAS     (1u << 22) /* 4 TiB of 1 MiB arenas */
+#define MAX_POOLS      64
+#define ARENA_ATTEMPTS 12 /* to read one between two equal reads of its arena_object */
+#define TORN_ATTEMPTS  60 /* to read one that adds up at all */
+#define TORN_NAP_NS    200000
+#define WALK_ATTEMPTS  5
 
 struct arena {
 	uint64_t address, pool_address;
@@ -153,8 +153,8 @@ static void add_pool(struct python *p, uint32_t arena_index, const uint8_t *head
 		s->invalid++;
 		return;
 	}
-	blocks = (p->obmalloc.pool_bytes - pool_overhead(p)) /
-		 ((szidx + 1) * p->obmalloc.alignment);
+	blocks =
+		(p->obmalloc.pool_bytes - pool_overhead(p)) / ((szidx + 1) * p->obmalloc.alignment);
 	if (count > blocks) {
 		s->invalid++;
 		return;
@@ -165,8 +165,7 @@ static void add_pool(struct python *p, uint32_t arena_index, const uint8_t *head
 	s->used_pools++;
 }
 
-static int read_pools(struct python *p, uint32_t index, const struct arena *a,
-		      struct arena_sums *s)
+static int read_pools(struct python *p, uint32_t index, const struct arena *a, struct arena_sums *s)
 {
 	uint64_t present[(1u << 20) / MEM_PAGE / 64 + 1] = {0};
 	uint64_t base = first_pool(p, a);
@@ -318,8 +317,8 @@ static int walk_once(struct python *p, struct malloc_stats *ret, struct read_los
 	if (err)
 		return fault_errno(f, -err, "cannot read pymalloc's counters of pid %d",
 				   (int)p->target->pid);
-	if (ret_counters->arenas != before.arenas ||
-	    ret_counters->ntimes != before.ntimes || ret_counters->narenas != before.narenas)
+	if (ret_counters->arenas != before.arenas || ret_counters->ntimes != before.ntimes ||
+	    ret_counters->narenas != before.narenas)
 		return -EAGAIN; /* arenas came or went: the sums are of no single moment */
 	if (ret_counters->narenas != UINT64_MAX && ret_counters->narenas != ret->arenas_current)
 		return -EAGAIN;

@@ -30,8 +30,7 @@ static int unsupported(const struct python *p, struct fault *f, const char *why)
 	fault_hint(f,
 		   "supported are final releases of %s; with its debug symbols beside it (%s) any "
 		   "build is; its RSS works without",
-		   layout_claims(supported, sizeof(supported)),
-		   elf_file_debug_wanted(p->file.elf));
+		   layout_claims(supported, sizeof(supported)), elf_file_debug_wanted(p->file.elf));
 	return -ENOTSUP;
 }
 
@@ -192,8 +191,7 @@ int python_read_stats(struct python *p, struct malloc_stats *ret, struct read_lo
 	}
 	/* 3.6 and 3.7 print their call counter when the debug hooks are on */
 	if (p->id.allocator == ALLOCATOR_PYMALLOC_DEBUG && PY_MINOR(p->id.version_hex) <= 0x0307 &&
-	    p->obmalloc.serialno &&
-	    !mem_read_u64(p->mem, p->obmalloc.serialno, &s.serial))
+	    p->obmalloc.serialno && !mem_read_u64(p->mem, p->obmalloc.serialno, &s.serial))
 		s.has_serial = true;
 	py_free_lists_read(p, &s, &losses);
 	*ret = s;
@@ -248,8 +246,7 @@ int python_probe_info(struct python *p, struct python_probe_info *ret, struct fa
 
 	if (!p->has_tables ||
 	    (p->has_layout && (!p->has_obmalloc || !allocator_is_pymalloc(p->id.allocator))))
-		return fault_set(f, ENOTSUP, "pid %d: pymalloc is not in use",
-				 (int)p->target->pid);
+		return fault_set(f, ENOTSUP, "pid %d: pymalloc is not in use", (int)p->target->pid);
 	memset(ret, 0, sizeof(*ret));
 	ret->arena_size = p->obmalloc.arena_bytes;
 	ret->ntimes_addr = p->obmalloc.ntimes;

@@ -19,20 +19,20 @@ enum x86_kind { X86_UNKNOWN, X86_CONST, X86_LOAD };
 
 struct x86_value {
 	enum x86_kind kind;
-	uint8_t size; /* X86_LOAD: bytes loaded */
+	uint8_t size;  /* X86_LOAD: bytes loaded */
 	uint64_t addr; /* X86_CONST: the value; X86_LOAD: loaded from this link-time address */
-	int64_t plus; /* X86_LOAD: and this was added */
+	int64_t plus;  /* X86_LOAD: and this was added */
 };
 
 /* Argument registers in the order of the System V ABI. */
 enum { X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9, X86_NR_ARGS };
 
 enum x86_event_kind {
-	X86_EV_CALL, /* direct to `target`, or indirect to what `value` is */
-	X86_EV_JUMP, /* unconditional, as above: may be a tail call */
-	X86_EV_READ, /* memory at a known address is read: `addr`, `size` */
-	X86_EV_STORE, /* `value` goes to `addr` */
-	X86_EV_ADD, /* `value` (a constant) is added to memory at `addr` */
+	X86_EV_CALL,	/* direct to `target`, or indirect to what `value` is */
+	X86_EV_JUMP,	/* unconditional, as above: may be a tail call */
+	X86_EV_READ,	/* memory at a known address is read: `addr`, `size` */
+	X86_EV_STORE,	/* `value` goes to `addr` */
+	X86_EV_ADD,	/* `value` (a constant) is added to memory at `addr` */
 	X86_EV_COMPARE, /* `value` with `other` */
 };
 

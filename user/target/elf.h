@@ -18,8 +18,8 @@ struct elf_file;
 
 enum elf_symbols {
 	ELF_DYNSYM_ONLY, /* nothing but .dynsym */
-	ELF_SYMTAB, /* its own .symtab */
-	ELF_DEBUG_FILE, /* a separate file: build-id, debuglink or .gnu_debugdata */
+	ELF_SYMTAB,	 /* its own .symtab */
+	ELF_DEBUG_FILE,	 /* a separate file: build-id, debuglink or .gnu_debugdata */
 };
 
 struct elf_symbol {

@@ -43,7 +43,7 @@ static int open_for_reading(int path_fd)
 
 struct walk {
 	int fds[WALK_DEPTH]; /* directories from the root down; the last may be the file */
-	unsigned int depth; /* in use; 1: at the root */
+	unsigned int depth;  /* in use; 1: at the root */
 	unsigned int links;
 };
 

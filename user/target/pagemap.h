@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct pagemap {
-	int fd; /* of /proc/PID/pagemap, borrowed */
-	bool scan; /* PAGEMAP_SCAN works (since 6.7, "fs/proc/task_mmu: implement IOCTL ...") */
+	int fd;	    /* of /proc/PID/pagemap, borrowed */
+	bool scan;  /* PAGEMAP_SCAN works (since 6.7, "fs/proc/task_mmu: implement IOCTL ...") */
 	bool guard; /* and knows PAGE_IS_GUARD (since 6.15) */
 	uint64_t calls; /* system calls made */
 };

@@ -19,7 +19,7 @@
 
 #define PIDS_MAX    (1u << 22) /* PID_MAX_LIMIT */
 #define HINT_PIDS   6
-#define ID_SHOWN    12 /* of a container's 64 digits, as docker shows it */
+#define ID_SHOWN    12		/* of a container's 64 digits, as docker shows it */
 #define INIT_PID_NS 4026531836u /* PROC_PID_INIT_INO, the inode of the initial namespace */
 
 static int compare_pids(const void *a, const void *b)

@@ -19,7 +19,7 @@ struct rss;
 struct target {
 	pid_t pid;
 	int proc_fd; /* O_PATH|O_DIRECTORY of /proc/PID */
-	int pidfd; /* readable when the process has ended; -1 if the kernel has none */
+	int pidfd;   /* readable when the process has ended; -1 if the kernel has none */
 };
 
 /*

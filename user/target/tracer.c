@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define STOP_TIMEOUT_NS	 2000000000ll /* for one thread */
+#define STOP_TIMEOUT_NS	 2000000000ll  /* for one thread */
 #define TOTAL_TIMEOUT_NS 10000000000ll /* for a process that starts threads all the time */
 #define PASSES_MAX	 1000
 

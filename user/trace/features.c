@@ -26,8 +26,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define BTF_PATH	  "/sys/kernel/btf/vmlinux"
-#define INITIAL_PID_NS	  0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+#define BTF_PATH       "/sys/kernel/btf/vmlinux"
+#define INITIAL_PID_NS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 static int yes(char *detail, size_t size, const char *what)
 {
@@ -214,7 +214,7 @@ static int probe_perf_uprobe(char *detail, size_t size)
 	if (!f || fscanf(f, "%u", &attr.type) != 1)
 		return no(detail, size, type_path, f ? EINVAL : errno);
 	dl_iterate_phdr(find_offset, &offset);
-	attr.config1 = (uintptr_t)"/proc/self/exe";
+	attr.config1 = (uintptr_t) "/proc/self/exe";
 	attr.config2 = offset;
 	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)

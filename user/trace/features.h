@@ -11,18 +11,18 @@
 #include <stddef.h>
 
 enum feature {
-	FEATURE_BTF,	      /* /sys/kernel/btf/vmlinux */
+	FEATURE_BTF, /* /sys/kernel/btf/vmlinux */
 	FEATURE_CAP_BPF,
 	FEATURE_CAP_PERFMON,
 	FEATURE_CAP_SYS_PTRACE,
-	FEATURE_BPF,	      /* a program loads */
-	FEATURE_RSS_STAT,     /* tp_btf/rss_stat attaches */
-	FEATURE_RSS_EXACT,    /* counted per page, not per 64 (since 6.2) */
+	FEATURE_BPF,	   /* a program loads */
+	FEATURE_RSS_STAT,  /* tp_btf/rss_stat attaches */
+	FEATURE_RSS_EXACT, /* counted per page, not per 64 (since 6.2) */
 	FEATURE_TASK_ITER,
 	FEATURE_RINGBUF,
 	FEATURE_UPROBE_MULTI,
 	FEATURE_PERF_UPROBE,
-	FEATURE_MEM,	      /* /proc/PID/mem of another process */
+	FEATURE_MEM, /* /proc/PID/mem of another process */
 	FEATURE_PAGEMAP_SCAN,
 	FEATURE_MAP_FILES,
 	FEATURE_PID_NAMESPACE, /* the tool sees all processes (initial PID namespace) */
@@ -30,10 +30,10 @@ enum feature {
 };
 
 struct feature_row {
-	const char *name;     /* as in PYMEMTRACE_WITHOUT */
-	const char *offers;   /* "what it gives" */
-	const char *without;  /* "what is lost without it" */
-	bool required;	      /* stat cannot fully work without it */
+	const char *name;			 /* as in PYMEMTRACE_WITHOUT */
+	const char *offers;			 /* "what it gives" */
+	const char *without;			 /* "what is lost without it" */
+	bool required;				 /* stat cannot fully work without it */
 	int (*probe)(char *detail, size_t size); /* 1 yes, 0 no; detail says why or how */
 };
 

@@ -70,7 +70,8 @@ int probe_attach_uprobe(const struct probe *p, const struct bpf_object *obj, boo
 	if (multi) {
 		fd = uprobe_multi_link(bpf_program__fd(program), file_fd, &offset, 1);
 		if (fd < 0)
-			return fault_errno(f, -fd, "cannot attach the %s probe to %s at offset 0x%lx",
+			return fault_errno(f, -fd,
+					   "cannot attach the %s probe to %s at offset 0x%lx",
 					   p->name, name, (unsigned long)offset);
 		*ret = (struct probe_link){.fd = fd};
 		return 0;
@@ -80,10 +81,12 @@ int probe_attach_uprobe(const struct probe *p, const struct bpf_object *obj, boo
 	if (!link) {
 		int err = errno;
 
-		fault_errno(f, err, "cannot attach the %s probe to %s at offset 0x%lx", p->name, name,
-			    (unsigned long)offset);
+		fault_errno(f, err, "cannot attach the %s probe to %s at offset 0x%lx", p->name,
+			    name, (unsigned long)offset);
 		if (err == EACCES || err == EPERM)
-			fault_hint(f, "without uprobe_multi (since Linux 6.6) this takes CAP_SYS_ADMIN");
+			fault_hint(
+				f,
+				"without uprobe_multi (since Linux 6.6) this takes CAP_SYS_ADMIN");
 		return -err;
 	}
 	*ret = (struct probe_link){.fd = -1, .perf = link};

@@ -49,7 +49,7 @@ struct bpf_program *probe_program(const struct probe *p, const struct bpf_object
 
 /* One attached uprobe, by whichever way this kernel has. */
 struct probe_link {
-	int fd;		      /* uprobe_multi, else -1 */
+	int fd;		       /* uprobe_multi, else -1 */
 	struct bpf_link *perf; /* perf uprobe, else NULL */
 };
 

@@ -173,9 +173,8 @@ int trace_stop_at(struct trace *t, pid_t pid, int file_fd, uint64_t offset, stru
 	struct pmt_target target;
 	int err;
 
-	if (!tgid ||
-	    bpf_map__lookup_elem(t->skel->maps.targets, &tgid, sizeof(tgid), &target,
-				 sizeof(target), 0))
+	if (!tgid || bpf_map__lookup_elem(t->skel->maps.targets, &tgid, sizeof(tgid), &target,
+					  sizeof(target), 0))
 		return fault_set(f, ESRCH, "process %d is not traced", pid);
 	stops = reallocarray(t->stops, t->nr_stops + 1, sizeof(*stops));
 	if (!stops)
