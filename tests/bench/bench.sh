@@ -41,6 +41,7 @@ pip_version() {
 make_venv() {
 	local log=$PMT_CACHE/bench-pip.log package
 	"$python" -m venv --clear "$venv"
+	# shellcheck disable=SC2016  # meant for the script that is written here
 	printf '#!/bin/bash\nargs=()\nfor a; do [ "$a" = -Werror ] || args+=("$a"); done\nexec %s "${args[@]}"\n' \
 		"${CC:-cc}" >"$venv/bin/cc-without-werror"
 	chmod +x "$venv/bin/cc-without-werror"
