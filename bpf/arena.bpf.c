@@ -5,8 +5,9 @@
  *	void *alloc(void *ctx, size_t size);
  *	void free(void *ctx, void *ptr, size_t size);
  *
- * which pymalloc calls with ARENA_SIZE, under the GIL of the interpreter whose arena it is. Each
- * event is checked against the interpreter's own counters.
+ * or of their calls of mmap(2) and munmap(2), where %rsi holds the size of both and the kernel need
+ * not single-step (user/python/site.h). pymalloc calls these functions with ARENA_SIZE, under the GIL
+ * of the interpreter whose arena it is. Each event is checked against the interpreter's own counters.
  */
 #include "common.bpf.h"
 
@@ -83,7 +84,8 @@ static __always_inline void check_event(struct pmt_counts *c, const struct pmt_t
 	c->last_valid = 1;
 }
 
-static __always_inline void on_arena(__u64 size, bool alloc)
+/* entry_size: in the argument that holds it at the function's entry; call_size: in the second. */
+static __always_inline void on_arena(__u64 entry_size, __u64 call_size, bool alloc)
 {
 	__u32 tgid = current_tgid();
 	const struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
@@ -94,7 +96,7 @@ static __always_inline void on_arena(__u64 size, bool alloc)
 	c = bpf_map_lookup_elem(&counts, &tgid);
 	if (!c)
 		return;
-	if (size != t->arena_size) {
+	if ((t->flags & PMT_FREE_ARG2 ? call_size : entry_size) != t->arena_size) {
 		add_one(alloc ? &c->chunks_taken : &c->chunks_released);
 	} else if (!is_main_allocator(t)) {
 		add_one(alloc ? &c->other_taken : &c->other_released);
@@ -107,13 +109,13 @@ static __always_inline void on_arena(__u64 size, bool alloc)
 SEC("uprobe")
 int BPF_KPROBE(on_arena_alloc, void *table_ctx, unsigned long size)
 {
-	on_arena(size, true);
+	on_arena(size, size, true);
 	return 0;
 }
 
 SEC("uprobe")
-int BPF_KPROBE(on_arena_free, void *table_ctx, void *address, unsigned long size)
+int BPF_KPROBE(on_arena_free, void *table_ctx, unsigned long arg2, unsigned long size)
 {
-	on_arena(size, false);
+	on_arena(size, arg2, false);
 	return 0;
 }

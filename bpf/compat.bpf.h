@@ -37,6 +37,16 @@ static __always_inline bool rss_is_batched(void)
 	return !bpf_core_field_exists(struct mm_struct___new, rss_stat);
 }
 
+/*
+ * Members by constant index: read directly, at the price of a load, where a variable one takes a
+ * helper call. This runs for every change of a target's RSS.
+ */
+#define by_kind(mm, kind, member)                                                                  \
+	((kind) == 0   ? (mm)->rss_stat[0].member                                                  \
+	 : (kind) == 1 ? (mm)->rss_stat[1].member                                                  \
+	 : (kind) == 2 ? (mm)->rss_stat[2].member                                                  \
+		       : (mm)->rss_stat[3].member)
+
 /* The shared part of a counter: all of it until 6.1, without the CPUs' unfolded rests since. */
 static __always_inline __s64 rss_shared_pages(const struct mm_struct *mm, __u32 kind)
 {
@@ -52,13 +62,9 @@ static __always_inline __s64 rss_shared_pages(const struct mm_struct *mm, __u32 
 		bpf_probe_read_kernel(&pages, sizeof(pages), base + sizeof(pages) * kind);
 	} else {
 		const struct mm_struct___new *new = (const void *)mm;
-		const struct percpu_counter *c;
-		const void *base;
 
 		keep_here(new);
-		base = __builtin_preserve_access_index(&new->rss_stat);
-		c = base + kind * bpf_core_type_size(struct percpu_counter);
-		pages = BPF_CORE_READ(c, count);
+		pages = by_kind(new, kind, count);
 	}
 	return pages;
 }
@@ -74,14 +80,10 @@ static __always_inline __s64 rss_exact_pages(const struct mm_struct *mm, __u32 k
 
 	if (!rss_is_batched()) {
 		const struct mm_struct___new *new = (const void *)mm;
-		const struct percpu_counter *c;
-		const void *base;
 		const void *counters;
 
 		keep_here(new);
-		base = __builtin_preserve_access_index(&new->rss_stat);
-		c = base + kind * bpf_core_type_size(struct percpu_counter);
-		counters = BPF_CORE_READ(c, counters);
+		counters = by_kind(new, kind, counters);
 		for (__u32 cpu = 0; cpu < cfg_cpus && cpu < PMT_MAX_CPUS; cpu++) {
 			__u32 key = cpu;
 			__u64 *offset = bpf_map_lookup_elem(&cpu_offsets, &key);

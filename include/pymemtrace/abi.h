@@ -22,6 +22,7 @@ enum pmt_target_flags {
 	PMT_POOL_ARG2 = 1 << 2, /* allocate_from_new_pool(state, size), since 3.12 */
 	/* stop it once at the entry probe; trace_stop_at() sets it, BPF clears it */
 	PMT_STOP_ENTRY = 1 << 3,
+	PMT_FREE_ARG2 = 1 << 4, /* the free probe is at the call of munmap(ptr, size) */
 };
 
 /* What user space found in one process; map `targets`, key __u32 tgid. */

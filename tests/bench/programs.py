@@ -76,8 +76,8 @@ def trap_costs(trapcost):
     return {name: float(ns) for name, ns in (line.split() for line in out.splitlines())}
 
 
-def begins_with_push(python, function):
-    """Whether the kernel emulates the function's first instruction; None: no such symbol."""
+def instructions(python, function):
+    """The mnemonics of a function of the interpreter; [] if it has no such symbol."""
     files = [python.path]
     out = subprocess.run(['ldd', python.path], stdout=subprocess.PIPE).stdout.decode()
     files += re.findall(r'=> (\S*/libpython\S*)', out)
@@ -85,10 +85,19 @@ def begins_with_push(python, function):
         text = subprocess.run(['objdump', '-d', '--no-show-raw-insn', '--disassemble=' + function,
                                os.path.realpath(file)], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL).stdout.decode()
-        m = re.search(r'<%s>:\n\s*\w+:\s+(\w+)' % function, text)
+        m = re.search(r'<%s>:\n((?:\s*\w+:\s.*\n)+)' % function, text)
         if m:
-            return m.group(1) == 'push'
-    return None
+            return re.findall(r'^\s*\w+:\s+(\w+)', m.group(1), re.M)
+    return []
+
+
+def traps_of(python, traps):
+    """What a hit of each probe costs before its program runs. A pool's probe is at the function's
+    first instruction, an arena's at its call of mmap or munmap (user/python/site.h)."""
+    pool = instructions(python, 'allocate_from_new_pool')[:1]
+    arena = {'call', 'jmp'} & set(instructions(python, '_PyMem_ArenaAlloc') or
+                                  instructions(python, '_PyObject_ArenaMmap'))
+    return traps['push' if arena else 'sub'], traps['push' if pool == ['push'] else 'sub']
 
 
 def counted(python, program, traps):
@@ -118,15 +127,15 @@ def counted(python, program, traps):
     idle_runs, idle_ns = delta('on_rss_stat', idle, before)
     other = idle_ns / idle_runs if idle_runs else 0
     rss_ns = max(0, ns - (runs - events) * other) / events if events else 0
-    pushes = begins_with_push(python, 'allocate_from_new_pool')
-    rows = [('`rss_stat`', events, rss_ns, 0)]
+    arena, pool = traps_of(python, traps)
+    rows = [('`rss_stat`', events, max(0, rss_ns - traps['empty']), 0)]
     for name, label, trap in (
-            ('on_arena_alloc', 'arena taken', traps['sub']),
-            ('on_arena_free', 'arena released', traps['sub']),
-            ('on_new_pool', 'pool taken', traps['push' if pushes else 'sub'])):
+            ('on_arena_alloc', 'arena taken', arena),
+            ('on_arena_free', 'arena released', arena),
+            ('on_new_pool', 'pool taken', pool)):
         runs, ns = delta(name, before, after)
-        rows.append((label, runs, ns / runs if runs else 0, trap))
-    return {'rows': rows, 'cpu': cpu, 'tool_cpu': tool_cpu, 'other_ns': other, 'total': total,
+        rows.append((label, runs, max(0, ns / runs - traps['empty']) if runs else 0, trap))
+    return {'rows': rows, 'cpu': cpu, 'tool_cpu': tool_cpu, 'other_ns': max(0, other - traps['empty']), 'total': total,
             'pools': total.get('pools_taken_events')}
 
 
@@ -193,7 +202,8 @@ def report(python, venv, trapcost):
     text += ('\nThe ratios of `bare again` say how much of a ratio is noise. `stat` is therefore also '
              'counted: events of one run, times the run time that the kernel measured for each BPF '
              'program (`kernel.bpf_stats_enabled`), plus what a uprobe hit costs here by itself '
-             '(a C loop: %.0f ns where the kernel emulates the first instruction, %.0f ns where it '
-             'single-steps; calls of the arena allocator are all taken as single-stepped).\n\n'
-             % (traps['push'], traps['sub']))
+             '(a C loop: %.0f ns where the kernel emulates the instruction, %.0f ns where it '
+             'single-steps). The %.0f ns that these statistics find for an empty program are their '
+             'own cost and are taken off.\n\n'
+             % (traps['push'], traps['sub'], traps['empty']))
     return text + '\n'.join(parts) + '\n', kept

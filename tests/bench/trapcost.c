@@ -2,7 +2,8 @@
 /*
  * What a uprobe hit costs here, without any work in the program: ns a call for a function that begins
  * with an instruction the kernel emulates (push), and for one that it must single-step (sub).
- * Prints "push 712.3" and "sub 10911.0", bare calls subtracted; the least of several rounds.
+ * Prints "push 712.3" and "sub 10911.0", bare calls subtracted, the least of several rounds; and
+ * "empty 45.0": the run time that the kernel's statistics find for a program that does nothing.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -59,6 +60,8 @@ static uint64_t file_offset(void (*f)(void))
 	return at;
 }
 
+static int empty_fd; /* the newest empty program */
+
 static int empty_program(int attach_type)
 {
 	struct bpf_insn insns[] = {
@@ -67,7 +70,8 @@ static int empty_program(int attach_type)
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
 
-	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "empty", "GPL", insns, 2, &opts);
+	empty_fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "empty", "GPL", insns, 2, &opts);
+	return empty_fd;
 }
 
 /* BPF_LINK_CREATE with the layout of 6.6, which libbpf before 1.3 does not know. */
@@ -129,6 +133,30 @@ static double cost(void (*f)(void), int calls)
 	return least;
 }
 
+/* What kernel.bpf_stats_enabled finds for a program that does nothing: its own two clock reads. */
+static void measure_statistics(void)
+{
+	int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	int fd = attach_multi(file_offset(begins_with_push));
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	if (fd < 0)
+		fd = attach_perf(file_offset(begins_with_push));
+	if (stats < 0 || fd < 0) {
+		fprintf(stderr, "trapcost: statistics: %s\n", strerror(errno));
+		exit(1);
+	}
+	cost(begins_with_push, 20000);
+	if (bpf_obj_get_info_by_fd(empty_fd, &info, &size) || !info.run_cnt) {
+		fprintf(stderr, "trapcost: no statistics of the empty program\n");
+		exit(1);
+	}
+	printf("empty %.1f\n", (double)info.run_time_ns / info.run_cnt);
+	close(fd);
+	close(stats);
+}
+
 static void measure(const char *name, void (*f)(void), int calls)
 {
 	double bare = cost(f, calls);
@@ -148,5 +176,6 @@ int main(void)
 {
 	measure("push", begins_with_push, 100000);
 	measure("sub", begins_with_sub, 20000);
+	measure_statistics();
 	return 0;
 }

@@ -42,7 +42,8 @@ static struct pmt_target target_of(const struct python_probe_info *info, uint32_
 		.tstate_thread_id = l->tstate_thread_id,
 		.gil_last_holder = l->gil_last_holder,
 		.gil_locked = l->gil_locked,
-		.flags = flags | (info->pool_size_is_arg2 ? PMT_POOL_ARG2 : 0),
+		.flags = flags | (info->pool_size_is_arg2 ? PMT_POOL_ARG2 : 0) |
+			 (info->free_size_is_arg2 ? PMT_FREE_ARG2 : 0),
 	};
 }
 

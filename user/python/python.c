@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "python/dwarf_layout.h"
 #include "python/layout.h"
+#include "python/site.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -223,18 +224,24 @@ int python_count_interpreters(struct python *p, uint32_t *ret)
 	return 0;
 }
 
-/* The function pointer at addr, as an offset in the interpreter's file; 0 if it is none of its. */
-static uint64_t function_offset(struct python *p, uint64_t addr)
+/*
+ * Where to probe the function that a pointer of the arena allocator's table leads to, as an offset in
+ * the interpreter's file; 0 if it is none of its functions. *ret_at_call: at its call of munmap(2).
+ */
+static uint64_t arena_site(struct python *p, uint64_t pointer, bool frees, bool *ret_at_call)
 {
 	struct elf_section section;
-	uint64_t function, offset;
+	uint64_t function, site, offset;
 
-	if (mem_read_u64(p->mem, addr, &function) || function < p->file.start ||
+	if (mem_read_u64(p->mem, pointer, &function) || function < p->file.start ||
 	    function >= p->file.end)
 		return 0;
 	function -= p->file.bias;
-	if (elf_file_section_at(p->file.elf, function, &section) || !section.exec ||
-	    elf_file_offset(p->file.elf, function, &offset))
+	if (elf_file_section_at(p->file.elf, function, &section) || !section.exec)
+		return 0;
+	site = py_arena_call_site(p->file.elf, function, frees);
+	*ret_at_call = site;
+	if (elf_file_offset(p->file.elf, site ? site : function, &offset))
 		return 0;
 	return offset;
 }
@@ -243,6 +250,7 @@ int python_probe_info(struct python *p, struct python_probe_info *ret, struct fa
 {
 	const struct py_layout *l = &p->layout;
 	struct elf_symbol s;
+	bool at_call = false;
 
 	if (!p->has_tables ||
 	    (p->has_layout && (!p->has_obmalloc || !allocator_is_pymalloc(p->id.allocator))))
@@ -263,10 +271,11 @@ int python_probe_info(struct python *p, struct python_probe_info *ret, struct fa
 	/* The arena allocator is called through this table alone, so it is never inlined, and its
 	 * address needs no symbol. */
 	if (p->allocators.arena) {
-		ret->arena_alloc_offset =
-			function_offset(p, p->allocators.arena + l->arena_allocator_alloc);
-		ret->arena_free_offset =
-			function_offset(p, p->allocators.arena + l->arena_allocator_free);
+		ret->arena_alloc_offset = arena_site(
+			p, p->allocators.arena + l->arena_allocator_alloc, false, &at_call);
+		ret->arena_free_offset = arena_site(
+			p, p->allocators.arena + l->arena_allocator_free, true, &at_call);
+		ret->free_size_is_arg2 = at_call;
 	}
 	if (!elf_file_symbol(p->file.elf, "allocate_from_new_pool", &s))
 		elf_file_offset(p->file.elf, s.value, &ret->new_pool_offset);

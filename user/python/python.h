@@ -68,6 +68,7 @@ struct python_probe_info {
 	uint64_t obmalloc_addr, interp_addr;
 	const struct py_layout *layout;
 	bool pool_size_is_arg2;
+	bool free_size_is_arg2; /* the probe sits where free() calls munmap(2) */
 
 	/* the file to probe: borrowed; sites are offsets in it, 0 = none */
 	int file_fd;
