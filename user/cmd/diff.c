@@ -89,15 +89,9 @@ static int load(const char *path, struct snapshot *ret, struct fault *f)
 
 static int write_json(FILE *out, const struct snapshot *a, const struct snapshot *b)
 {
-	json_t *doc = json_document("diff");
-	struct rss change = rss_sub(&b->rss, &a->rss);
-	int err = -ENOMEM;
+	json_t *doc = json_diff(a, b);
+	int err = doc ? json_write(out, doc, false) : -ENOMEM;
 
-	/* text has no RSS: only two JSON snapshots have a change of it */
-	if (doc && a->time_ns && b->time_ns)
-		json_object_set_new(doc, "rss", json_rss(&change));
-	if (doc && !json_object_set_new(doc, "stats", json_stats_diff(&a->stats, &b->stats)))
-		err = json_write(out, doc, false);
 	json_decref(doc);
 	return err;
 }

@@ -2,9 +2,11 @@
 /* `doctor`: the feature table, row by row, and what is lost without each. */
 #include "cmd/cmd.h"
 
+#include "base/cleanup.h"
 #include "base/fault.h"
 #include "output/json.h"
 #include "output/sink.h"
+#include "output/tables.h"
 #include "trace/features.h"
 
 #include <errno.h>
@@ -15,13 +17,21 @@ static int print_json(FILE *out, const int *has, const char *const *details, boo
 	json_t *doc = json_document("doctor"), *rows = json_array();
 	int err = -ENOMEM;
 
-	for (int i = 0; rows && i < FEATURE_COUNT; i++)
-		json_array_append_new(rows,
-				      json_pack("{s:s, s:b, s:b, s:s, s:s, s:s}", "name",
-						features[i].name, "available", has[i], "required",
-						features[i].required, "offers", features[i].offers,
-						"without", features[i].without, "detail",
-						details[i] ? details[i] : ""));
+	for (int i = 0; rows && i < FEATURE_COUNT; i++) {
+		const struct feature_record r = {
+			.name = features[i].name,
+			.offers = features[i].offers,
+			.without = features[i].without,
+			.detail = details[i],
+			.available = has[i],
+			.required = features[i].required,
+		};
+		json_t *row = json_object();
+
+		if (fields_to_json(row, &feature_table, &r) || json_array_append(rows, row))
+			json_decref(steal_ptr(doc));
+		json_decref(row);
+	}
 	if (doc && rows && !json_object_set_new(doc, "features", rows) &&
 	    !json_object_set_new(doc, "ok", json_boolean(ok)))
 		err = json_write(out, doc, false);

@@ -217,9 +217,17 @@ json_t *json_stats_diff(const struct malloc_stats *a, const struct malloc_stats 
 	return checked(o, err);
 }
 
-json_t *json_diff(const struct malloc_stats *a, const struct malloc_stats *b)
+json_t *json_diff(const struct snapshot *a, const struct snapshot *b)
 {
 	json_t *o = json_document("diff");
+	int err = 0;
 
-	return checked(o, json_object_set_new(o, "change", json_stats_diff(a, b)));
+	/* text has no RSS: only two JSON snapshots have a change of it */
+	if (a->time_ns && b->time_ns) {
+		struct rss change = rss_sub(&b->rss, &a->rss);
+
+		err = json_object_set_new(o, "rss_change", json_rss(&change));
+	}
+	err |= json_object_set_new(o, "stats_change", json_stats_diff(&a->stats, &b->stats));
+	return checked(o, err);
 }

@@ -32,8 +32,8 @@ json_t *json_list_row(const struct list_row *r);
  */
 json_t *json_stats_diff(const struct malloc_stats *a, const struct malloc_stats *b);
 
-/* {"schema", "kind": "diff", "change": {...}}; {"schema", "kind": "state" | "change", ...} */
-json_t *json_diff(const struct malloc_stats *a, const struct malloc_stats *b);
+/* {"schema", "kind": "diff", "stats_change": {...}}; {"schema", "kind": "state" | "change", ...} */
+json_t *json_diff(const struct snapshot *a, const struct snapshot *b);
 json_t *json_report_state(const struct report_state *s);
 json_t *json_report_change(const struct report_change *c);
 

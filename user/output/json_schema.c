@@ -158,6 +158,7 @@ static json_t *list_schema(void)
 	json_t *o = document("list");
 
 	add(o, "processes", array_of(fields_schema(&list_table)));
+	add(o, "denied", integer("processes that may not be looked at"));
 	return o;
 }
 
@@ -165,7 +166,26 @@ static json_t *diff_schema(void)
 {
 	json_t *o = document("diff");
 
-	add(o, "change", ref("stats_change"));
+	add_optional(o, "rss_change", ref("rss"));
+	add(o, "stats_change", ref("stats_change"));
+	return o;
+}
+
+static json_t *health_schema(void)
+{
+	json_t *o = document("health");
+
+	add(o, "health", ref("health"));
+	return o;
+}
+
+static json_t *doctor_schema(void)
+{
+	json_t *o = document("doctor");
+
+	add(o, "features", array_of(fields_schema(&feature_table)));
+	add(o, "ok",
+	    json_pack("{s:s, s:s}", "type", "boolean", "description", "stat can fully work here"));
 	return o;
 }
 
@@ -176,8 +196,9 @@ json_t *json_schema(void)
 			  fields_schema(&process_table), "python", fields_schema(&python_table),
 			  "rss", fields_schema(&rss_table), "health", fields_schema(&health_table),
 			  "stats", stats_schema(), "stats_change", stats_change_schema());
-	json_t *kinds = json_pack("[o, o, o, o, o]", snapshot_schema(), diff_schema(),
-				  state_schema(), change_schema(), list_schema());
+	json_t *kinds =
+		json_pack("[o, o, o, o, o, o, o]", snapshot_schema(), diff_schema(), state_schema(),
+			  change_schema(), health_schema(), list_schema(), doctor_schema());
 
 	return json_pack("{s:s, s:s, s:o, s:o}", "$schema",
 			 "https://json-schema.org/draft/2020-12/schema", "title", JSON_SCHEMA_NAME,

@@ -122,6 +122,16 @@ static const struct field class_rows[] = {
 };
 TABLE(class);
 
+static const struct field feature_rows[] = {
+	ROW("name", FIELD_TEXT, feature_record, name, "as in PYMEMTRACE_WITHOUT"),
+	ROW("available", FIELD_BOOL, feature_record, available, "it was tried, and works"),
+	ROW("required", FIELD_BOOL, feature_record, required, "stat cannot fully work without it"),
+	ROW("offers", FIELD_TEXT, feature_record, offers, "what it gives"),
+	ROW("without", FIELD_TEXT, feature_record, without, "what is lost without it"),
+	ROW("detail", FIELD_TEXT, feature_record, detail, "how it was tried, or why it fails"),
+};
+TABLE(feature);
+
 static const struct field free_list_rows[] = {
 	WORDS("type", free_list, type, "what the list keeps"),
 	ROW("count", FIELD_U64, free_list, count, "objects in the list"),

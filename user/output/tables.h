@@ -21,6 +21,12 @@ struct class_record {
 	struct size_class figures;
 };
 
+/* One row of `doctor`. */
+struct feature_record {
+	const char *name, *offers, *without, *detail;
+	bool available, required;
+};
+
 extern const struct field_table snapshot_table;	    /* struct snapshot, its own figures */
 extern const struct field_table process_table;	    /* struct process_id */
 extern const struct field_table python_table;	    /* struct python_id */
@@ -35,6 +41,7 @@ extern const struct field_table list_table;	    /* struct list_row */
 extern const struct field_table change_table;	    /* struct report_change, its own figures */
 extern const struct field_table arena_events_table; /* struct report_change, from probes */
 extern const struct field_table arena_state_table;  /* struct report_change, from state */
+extern const struct field_table feature_table;	    /* struct feature_record */
 extern const struct field_table health_table;	    /* struct report_health */
 
 #endif

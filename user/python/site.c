@@ -23,11 +23,9 @@ static bool writes_rsi(const ZydisDecodedInstruction *insn, const ZydisDecodedOp
 /* mov %rdx, %rsi */
 static bool moves_size(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *ops)
 {
-	return insn->mnemonic == ZYDIS_MNEMONIC_MOV &&
-	       ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	return insn->mnemonic == ZYDIS_MNEMONIC_MOV && ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 	       ops[0].reg.value == ZYDIS_REGISTER_RSI &&
-	       ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-	       ops[1].reg.value == ZYDIS_REGISTER_RDX;
+	       ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER && ops[1].reg.value == ZYDIS_REGISTER_RDX;
 }
 
 /* e8 and e9 without a prefix, as arch/x86/kernel/uprobes.c (branch_setup_xol_ops) emulates them */
