@@ -222,6 +222,12 @@ $(static_binary): $(static_objects) $(B)/static/libZydis.a
 static: deps-static	## build $(B)/static/pymemtrace-bpf, which runs with any libc
 	@$(build) $(static_binary)
 
+bench: deps-test all	## measure costs beside other tools, write docs/overhead.md (as root)
+	$(Q)CC='$(CC)' BUILD=$(abspath $(B)) tests/bench/bench.sh
+
+docs-versions: deps-test all	## try every interpreter there is, write docs/versions.md (as root)
+	$(Q)BUILD=$(abspath $(B)) tests/live/versions_table.py
+
 # --- what a developer runs --------------------------------------------------------------------
 
 lint_packages := clang-format clang-tidy shellcheck
@@ -258,7 +264,7 @@ help:	## list the targets
 		sort | expand -t 24
 
 FORCE:
-.PHONY: all check clean demo deps deps-demo deps-lint deps-static deps-test golden-update help install \
+.PHONY: all bench check clean demo docs-versions deps deps-demo deps-lint deps-static deps-test golden-update help install \
 	layout lint static tests uninstall FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

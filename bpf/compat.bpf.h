@@ -41,10 +41,10 @@ static __always_inline bool rss_is_batched(void)
  * Members by constant index: read directly, at the price of a load, where a variable one takes a
  * helper call. This runs for every change of a target's RSS.
  */
-#define by_kind(mm, kind, member)                                                                  \
-	((kind) == 0   ? (mm)->rss_stat[0].member                                                  \
-	 : (kind) == 1 ? (mm)->rss_stat[1].member                                                  \
-	 : (kind) == 2 ? (mm)->rss_stat[2].member                                                  \
+#define by_kind(mm, kind, member)                 \
+	((kind) == 0   ? (mm)->rss_stat[0].member \
+	 : (kind) == 1 ? (mm)->rss_stat[1].member \
+	 : (kind) == 2 ? (mm)->rss_stat[2].member \
 		       : (mm)->rss_stat[3].member)
 
 /* The shared part of a counter: all of it until 6.1, without the CPUs' unfolded rests since. */
