@@ -37,7 +37,7 @@ $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(bpf_test_objects) | $(B)/tests/
 FUZZ_SECONDS	?= 60
 fuzz_names	:= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz_user	:= $(filter-out user/trace/% user/cmd/%,$(user_sources))
-fuzz_libs	:= $(filter-out -lbpf -lcap,$(libs))
+fuzz_libs	:= $(filter-out -lbpf -lcap,$(libs)) -lz
 fuzz_sanitize	:= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 fuzz_clang_rt	= $(wildcard $(shell $(CLANG) -print-resource-dir)/lib/linux/libclang_rt.fuzzer-*.a)
 
@@ -94,3 +94,13 @@ endif
 endif
 
 .PHONY: fuzz fuzz-replay
+
+# Recorded memory for tests/unit/test_walk.c, made anew from the interpreters of this machine.
+$(B)/record_walk: $(B)/tests/tools/record_walk.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyenv-3.12*" (as root)
+	$(Q)tests/tools/record-walks.sh $< $(WALKS)
+
+.PHONY: record-walks
