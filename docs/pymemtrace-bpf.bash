@@ -2,8 +2,8 @@
 # bash completion for pymemtrace-bpf
 # shellcheck shell=bash
 
+# Processes whose program is named python*; `list` knows more, but asks for root.
 _pymemtrace_bpf_pids() {
-	# a process whose program is named python*; `list` knows more, but asks for root
 	local p
 	for p in /proc/[0-9]*; do
 		case $(readlink "$p/exe" 2>/dev/null) in
@@ -12,29 +12,70 @@ _pymemtrace_bpf_pids() {
 	done
 }
 
+# What follows -- is a command line of its own.
+_pymemtrace_bpf_program() { # WORD-NUMBER-OF-PROGRAM CURRENT-WORD
+	if declare -F _command_offset >/dev/null; then
+		_command_offset "$1"
+	elif [ "$COMP_CWORD" = "$1" ]; then
+		mapfile -t COMPREPLY < <(compgen -c -- "$2")
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "$2")
+		compopt -o filenames 2>/dev/null
+	fi
+}
+
 _pymemtrace_bpf() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local command=stat options
+	local command=stat options i
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [ "${COMP_WORDS[i]}" = -- ]; then
+			_pymemtrace_bpf_program $((i + 1)) "$cur"
+			return
+		fi
+	done
 	case ${COMP_WORDS[1]:-} in
 	snapshot | list | diff | doctor) command=${COMP_WORDS[1]} ;;
 	esac
-	COMPREPLY=()
+	# "--format=j" comes as three words
+	if [ "$cur" = = ]; then
+		cur=
+	elif [ "$prev" = = ] && [ "$COMP_CWORD" -ge 3 ]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
 	case $prev in
 	-p | --pid)
-		mapfile -t COMPREPLY < <(compgen -W "$(_pymemtrace_bpf_pids)" -- "$cur")
+		# "12,34": the last is being typed, the others stay
+		case $cur in
+		*,*) i=${cur%,*}, ;;
+		*) i= ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -P "$i" -W "$(_pymemtrace_bpf_pids)" -- "${cur##*,}")
 		return ;;
 	--format)
 		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
 		return ;;
+	--top)
+		mapfile -t COMPREPLY < <(compgen -W 'all' -- "$cur")
+		return ;;
+	--sort)
+		mapfile -t COMPREPLY < <(compgen -W 'pid ns_pid ppid container version shape
+			allocator arenas rss supported reason anon_bytes file_bytes shmem_bytes
+			swap_bytes debug_build free_threaded layout exe command' -- "$cur")
+		return ;;
 	-o | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames 2>/dev/null
 		return ;;
-	-i | --interval | -n | --reports | -d | --duration | --top | --sort | --include | --exclude)
+	-i | --interval | -n | --reports | -d | --duration | --include | --exclude)
 		return ;;
 	esac
 	options='--output --force --format --quiet --verbose --help'
 	case $command in
-	stat) options+=' --pid --children --interval --reports --duration --pause --strict --include --exclude --as-root --' ;;
+	stat)
+		options+=' --pid --children --interval --reports --duration --pause --strict'
+		options+=' --include --exclude --as-root --'
+		;;
 	snapshot) options+=' --pid --children --pause --strict --include --exclude' ;;
 	list) options+=' --pid --children --top --sort --include --exclude' ;;
 	diff) options+=' --strict' ;;
@@ -46,6 +87,7 @@ _pymemtrace_bpf() {
 		mapfile -t COMPREPLY < <(compgen -W 'stat snapshot list diff doctor help' -- "$cur")
 	elif [ "$command" = diff ]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames 2>/dev/null
 	fi
 }
 

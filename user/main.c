@@ -83,10 +83,13 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
 		return report_printed(fputs(help, stdout) < 0);
-	if (!strcmp(argv[1], "--version"))
-		return report_printed(puts("pymemtrace-bpf " PMT_VERSION) < 0);
-	if (!strcmp(argv[1], "--json-schema"))
-		return report_printed(print_schema());
+	/* these two go with any command, and need nothing that it needs */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!strcmp(argv[i], "--version"))
+			return report_printed(puts("pymemtrace-bpf " PMT_VERSION) < 0);
+		if (!strcmp(argv[i], "--json-schema"))
+			return report_printed(print_schema());
+	}
 	if (argv[1][0] != '-') {
 		c = find(argv[1]);
 		if (!c)

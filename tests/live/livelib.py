@@ -279,7 +279,7 @@ class Tool:
             return self.ids
         for name in names:
             try:
-                with open(os.path.join(folder, name)) as f:
+                with open(os.path.join(folder, name), errors='replace') as f:
                     text = f.read()
             except OSError:
                 continue

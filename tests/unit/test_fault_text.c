@@ -16,7 +16,7 @@ static void faults_say_what_and_return_it(void **state)
 	assert_int_equal(f.err, ENOENT);
 	assert_string_equal(f.text, "no x in 7");
 	assert_string_equal(f.hint, "");
-	assert_int_equal(fault_hint(&f, "try %s", "y"), -ENOENT);
+	fault_hint(&f, "try %s", "y");
 	assert_string_equal(f.hint, "try y");
 	assert_int_equal(fault_errno(&f, EACCES, "cannot open %s", "z"), -EACCES);
 	assert_string_equal(f.text, "cannot open z: Permission denied");

@@ -97,6 +97,21 @@ struct reader {
 	pid_t pid;
 };
 
+static char state_of(pid_t pid)
+{
+	struct proc_stat st = {0};
+	char dir[32];
+	int fd;
+
+	snprintf(dir, sizeof(dir), "/proc/%d", pid);
+	fd = open(dir, O_PATH | O_DIRECTORY);
+	if (fd >= 0) {
+		proc_read_stat(fd, &st);
+		close(fd);
+	}
+	return st.state;
+}
+
 static void reader_open(struct reader *r, bool with_maps)
 {
 	struct fault f = {0};
@@ -107,6 +122,8 @@ static void reader_open(struct reader *r, bool with_maps)
 	word = child_hear(&r->c);
 	r->pid = (pid_t)(uint32_t)word;
 	has_guard = word >> 32;
+	/* Between its word and its sleep the target still takes faults of its own. */
+	wait_until(state_of(r->pid) == 'S');
 	/* the parent in between keeps the pages; the target is its child, not ours */
 	if (target_open(&r->t, r->pid, &f) || target_maps(r->t, &r->maps, &f) ||
 	    target_mem_open(&r->m, r->t, with_maps ? &r->maps : NULL, &f)) {

@@ -66,18 +66,17 @@ int fault_errno(struct fault *f, int err, const char *fmt, ...)
 	return -err;
 }
 
-int fault_hint(struct fault *f, const char *fmt, ...)
+void fault_hint(struct fault *f, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!f)
-		return 0;
+		return;
 	va_start(ap, fmt);
 	vsnprintf(f->hint, sizeof(f->hint), fmt, ap);
 	drop_partial_character(f->hint, sizeof(f->hint));
 	va_end(ap);
 	make_printable(f->hint);
-	return -f->err;
 }
 
 void fault_clear(struct fault *f)

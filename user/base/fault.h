@@ -25,8 +25,8 @@ int fault_set(struct fault *f, int err, const char *fmt, ...) __attribute__((for
 int fault_errno(struct fault *f, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Sets the hint of an already filled fault. Returns -f->err. */
-int fault_hint(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Sets the hint of an already filled fault; f may be NULL. */
+void fault_hint(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 void fault_clear(struct fault *f);
 

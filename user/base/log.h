@@ -6,7 +6,13 @@
 #ifndef PMT_BASE_LOG_H
 #define PMT_BASE_LOG_H
 
-enum log_level { LOG_QUIET = -1, LOG_NORMAL = 0, LOG_VERBOSE = 1, LOG_DEBUG = 2 };
+enum log_level {
+	LOG_QUIET = -1,
+	LOG_NORMAL = 0,
+	LOG_VERBOSE = 1,
+	LOG_DEBUG = 2,
+	LOG_TRACE = 3, /* libbpf's own debug output too */
+};
 
 extern enum log_level log_level;
 

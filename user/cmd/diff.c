@@ -80,8 +80,9 @@ static int load(const char *path, struct snapshot *ret, struct fault *f)
 	err = stats_parse(&ret->stats, text, len, &why);
 	if (err) {
 		fault_set(f, -err, "%s: %s", shown, why.text);
-		return fault_hint(f, "diff reads snapshots of this program (JSON or text) and what "
-				     "sys._debugmallocstats() printed");
+		fault_hint(f, "diff reads snapshots of this program (JSON or text) and what "
+			      "sys._debugmallocstats() printed");
+		return err;
 	}
 	ret->has_stats = true;
 	return 0;

@@ -43,20 +43,20 @@ static int print_json(FILE *out, const int *has, const char *const *details, boo
  * yes  btf             types of this kernel, for programs that fit it
  * no   uprobe_multi    attach in milliseconds: perf uprobes instead, slower to detach
  */
-static int print_text(FILE *out, const int *has, const char *const *details, bool ok)
+static int print_text(FILE *out, const int *has, const char *const *details, bool ok, bool verbose)
 {
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature_row *r = &features[i];
 
-		fprintf(out, "%-4s %-15s %s\n",
+		fprintf(out, "%-4s %-19s %s\n",
 			has[i]	      ? "yes"
 			: r->required ? "NO"
 				      : "no",
 			r->name, r->offers);
 		if (!has[i])
-			fprintf(out, "%-20s without it: %s\n", "", r->without);
-		if (details[i] && details[i][0])
-			fprintf(out, "%-20s %s\n", "", details[i]);
+			fprintf(out, "%-24s without it: %s\n", "", r->without);
+		if ((!has[i] || verbose) && details[i] && details[i][0])
+			fprintf(out, "%-24s %s\n", "", details[i]);
 	}
 	fprintf(out, "\n%s\n",
 		ok ? "stat can fully work here."
@@ -82,7 +82,7 @@ static int run(const struct options *o)
 	if (sink_open(&sink, o->output, o->force, &f))
 		return report_fault(&f);
 	err = format_is(o, "json") ? print_json(sink.f, has, details, ok)
-				   : print_text(sink.f, has, details, ok);
+				   : print_text(sink.f, has, details, ok, o->verbose > 0);
 	if (err) {
 		sink_abort(&sink);
 		fault_errno(&f, -err, "cannot write");

@@ -114,7 +114,9 @@ int launch_prepare(struct launch *ret, char **argv, bool as_root, struct fault *
 	if (!l.file) {
 		err = errno;
 		text_escape(shown, sizeof(shown), argv[0], strlen(argv[0]));
-		err = fault_errno(f, err, "%s", shown);
+		err = err == ENOENT ? fault_set(f, ENOENT, "%s: not found on PATH%s", shown,
+						getenv("SUDO_UID") ? " (sudo has its own)" : "")
+				    : fault_errno(f, err, "%s", shown);
 	} else {
 		if (drop)
 			snprintf(l.user, sizeof(l.user), "%s", user.name ? user.name : "its user");

@@ -209,8 +209,9 @@ static int run(const struct options *o)
 	if (err)
 		status = report_fault(&f);
 	else if (rows.denied)
-		report_note(o, "not allowed to look at %" PRIu64 " of the processes%s", rows.denied,
-			    geteuid() ? ": run it as root" : "");
+		report_note(o, "%" PRIu64 " process%s may not be looked at%s", rows.denied,
+			    rows.denied == 1 ? "" : "es",
+			    geteuid() ? ": run it as root" : ", even by root here");
 	for (size_t i = 0; i < rows.nr; i++)
 		row_done(&rows.v[i]);
 	free(rows.v);

@@ -57,7 +57,7 @@ static const struct {
 	{{"strict", KEY_STRICT, 0, 0, "exit 3 if anything was lost; no unmeasured layout", 4},
 	 OPT_STRICT},
 	{{"quiet", 'q', 0, 0, "no notes on stderr", 5}, 0},
-	{{"verbose", 'v', 0, 0, "more; twice: debug output", 5}, 0},
+	{{"verbose", 'v', 0, 0, "more; twice: debug output, three times: libbpf's", 5}, 0},
 	{{"help", KEY_HELP, 0, 0, "this text", 5}, 0},
 };
 
@@ -246,7 +246,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case 'v':
 		o->verbose++;
-		log_level = o->verbose > 1 ? LOG_DEBUG : LOG_VERBOSE;
+		log_level = min(o->verbose, (int)LOG_TRACE);
 		break;
 	case KEY_HELP:
 		print_help(c);

@@ -99,7 +99,7 @@ int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct
 	}
 	if (err) {
 		/* a target that ended meanwhile fails every read in its own way: say what happened */
-		if (target_ended(p->target))
+		if (err == -ESRCH || target_ended(p->target))
 			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
 		return err;
 	}

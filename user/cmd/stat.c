@@ -11,36 +11,75 @@
 #include "trace/trace.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
-/* Opens the processes of -p. All must be there; each that is Python must be readable or say why. */
-static int open_targets(struct stat_run *r, struct fault *f)
+#define MAX_LOOKS 8 /* at descendants, until there is no new one */
+
+/* A watched process takes seven descriptors; the usual soft limit is 1024. */
+static void raise_file_limit(void)
 {
-	uint32_t flags = r->o->children ? PMT_FOLLOW : 0;
+	struct rlimit l;
+
+	if (!getrlimit(RLIMIT_NOFILE, &l) && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+/* A process of -p must be there; one that is Python must be readable or say why. */
+static int open_asked(struct stat_run *r, pid_t pid, struct fault *f)
+{
+	struct watched *w;
+	int err = stat_loop_add(r, pid, r->o->children ? PMT_FOLLOW : 0, &w, f);
+
+	if (err)
+		return err;
+	w->asked = true;
+	if (w->phase == WATCH_IDLE && !r->o->children) {
+		*f = w->process.why;
+		return -f->err;
+	}
+	if (w->phase == WATCH_IDLE)
+		report_note(r->o, "pid %d is not Python; its descendants are watched", (int)pid);
+	return 0;
+}
+
+/* Returns how many it added: descendants that nobody watches yet. */
+static int open_descendants(struct stat_run *r, struct fault *f)
+{
 	_cleanup_free_ pid_t *pids = NULL;
-	int nr = process_select(r->o, &pids, f);
+	int nr = process_select(r->o, &pids, f), added = 0;
 
 	if (nr < 0)
 		return nr;
 	for (int i = 0; i < nr; i++) {
 		struct watched *w;
-		int err;
 
-		if (stat_loop_find(r, pids[i]))
-			continue; /* a child that was followed before its turn came */
-		err = stat_loop_add(r, pids[i], flags, &w, f);
-		if (err && i >= (int)r->o->nr_pids)
-			continue; /* a descendant that has ended meanwhile */
-		if (err)
-			return err;
-		if (w->phase == WATCH_IDLE && i < (int)r->o->nr_pids && !r->o->children) {
-			*f = w->process.why;
-			return -f->err;
-		}
-		if (i >= (int)r->o->nr_pids && !process_matches(r->o, &w->process.id))
-			w->phase = WATCH_IDLE;
+		if (stat_loop_find(r, pids[i]) ||
+		    stat_loop_add(r, pids[i], PMT_FOLLOW, &w, f)) /* it has ended meanwhile */
+			continue;
+		w->left_out = !process_matches(r->o, &w->process.id);
+		added++;
 	}
-	return 0;
+	return added;
+}
+
+static int open_targets(struct stat_run *r, struct fault *f)
+{
+	int err = 0;
+
+	raise_file_limit();
+	for (size_t i = 0; !err && i < r->o->nr_pids; i++)
+		err = open_asked(r, r->o->pids[i], f);
+	/* what was forked before its parent was followed shows up in a second look */
+	for (int look = 0; !err && r->o->children && look < MAX_LOOKS; look++) {
+		int added = open_descendants(r, f);
+
+		if (added <= 0)
+			return added;
+	}
+	return err;
 }
 
 static int open_program(struct stat_run *r, struct fault *f)
@@ -50,6 +89,7 @@ static int open_program(struct stat_run *r, struct fault *f)
 
 	if (err)
 		return err;
+	raise_file_limit(); /* not the program's: it has been forked */
 	r->launched = true;
 	err = stat_loop_add(r, r->launch.pid, PMT_FOLLOW | PMT_STOP_EXEC, &w, f);
 	if (err)
@@ -112,6 +152,8 @@ static int run(const struct options *o)
 		stat_report_abort(&r.out);
 	else
 		status = stat_report_close(&r.out);
+	if (r.launched && !err && !r.begun)
+		report_note(o, "nothing that ran in it was Python for long enough to be looked at");
 	if (r.launched && !err)
 		status = program_status(&r, status);
 	else if (o->program && err)
@@ -126,8 +168,8 @@ const struct command cmd_stat = {
 	.args_doc =
 		"-p PID[,PID...] [OPTION...]\n       pymemtrace-bpf stat [OPTION...] -- PROGRAM [ARG...]",
 	.doc = "First where it stands, then every -i seconds (5) what changed, until -n, -d, Ctrl-C or\n"
-	       "its end, and once more the change since attach. Sizes of a process's text pages grow\n"
-	       "by 4 KiB a probe; nothing else is added to it.\n",
+	       "its end, and once more the change since attach. While attached, each probed 4 KiB page of\n"
+	       "the interpreter's text (three at most) is a private copy in every process that maps it.\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_INTERVAL | OPT_REPORTS | OPT_DURATION | OPT_OUTPUT |
 		 OPT_FORMAT | OPT_PAUSE | OPT_STRICT | OPT_GLOB | OPT_PROGRAM,
 	.formats = "text json",

@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 
 #define MAX_WATCHED	 4096
-#define STARTING_POLL_MS 20	      /* how often an interpreter that is starting is looked at */
-#define STARTING_LOOKS	 1500	      /* for 30 s; then with each report */
+#define STARTING_POLL_MS 20	   /* how often an interpreter that is starting is looked at */
+#define ATTACHING_NS	 700000000 /* its state is said within a second, as far as there is one */
 #define LOADING_NS	 2000000000ll /* libraries are mapped by then */
 #define NEWBORN_NS	 300000000    /* a child that lives longer without exec is announced */
 
@@ -39,7 +39,10 @@ int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched 
 	int err;
 
 	if (r->nr >= MAX_WATCHED) {
-		r->not_watched++;
+		if (!r->not_watched++)
+			report_note(r->o, "more than %d processes: the others are not watched",
+				    MAX_WATCHED);
+		r->out.lost = true;
 		return fault_set(f, E2BIG, "more than %d processes", MAX_WATCHED);
 	}
 	w = calloc(1, sizeof(*w));
@@ -54,6 +57,7 @@ int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched 
 		free(w);
 		return err;
 	}
+	w->loading_until_ns = clock_monotonic_ns() + ATTACHING_NS;
 	r->watched[r->nr++] = w;
 	if (ret)
 		*ret = w;
@@ -83,7 +87,7 @@ static void begin(struct stat_run *r, struct watched *w)
 	struct fault f = {0};
 	int err;
 
-	if (w->phase != WATCH_RUNNING || w->has_base)
+	if (w->phase != WATCH_RUNNING || w->has_base || w->left_out)
 		return;
 	err = watch_sample(w, r->trace, r->o, NULL, &f);
 	if (err) {
@@ -95,6 +99,35 @@ static void begin(struct stat_run *r, struct watched *w)
 		r->begun = true;
 		arm(r->interval, r->o->interval_ns, r->o->interval_ns);
 	}
+}
+
+/*
+ * Looks at what runs in it. An interpreter that is mapped but not initialised (an application that
+ * has not come to it, or is done with it) is waited for, and then reported by its RSS alone. Once it
+ * can be read, a new account begins.
+ */
+static void look(struct stat_run *r, struct watched *w)
+{
+	bool was_read = w->process.supported, waited;
+	struct fault f = {0};
+
+	watch_look(w, r->trace, r->o, &f);
+	waited = clock_monotonic_ns() >= w->loading_until_ns;
+	if (w->phase == WATCH_IDLE && !waited)
+		w->phase = WATCH_STARTING;
+	else if (w->phase == WATCH_STARTING && waited)
+		w->phase = WATCH_RUNNING;
+	if (w->has_base && w->process.supported && !was_read) {
+		moment_done(&w->base);
+		moment_done(&w->last);
+		w->has_base = w->announced = false;
+	}
+}
+
+static bool may_yet_start(const struct watched *w)
+{
+	return w->phase == WATCH_STARTING ||
+	       (w->phase == WATCH_RUNNING && w->process.why.err == EAGAIN);
 }
 
 /* Header and state line, once. */
@@ -141,8 +174,8 @@ static size_t tick(struct stat_run *r)
 			end(r, w, 0);
 			continue;
 		}
-		if (w->phase == WATCH_STARTING)
-			watch_look(w, r->trace, r->o, &f);
+		if (may_yet_start(w))
+			look(r, w);
 		if (w->phase != WATCH_RUNNING)
 			continue;
 		if (!w->has_base) {
@@ -191,13 +224,13 @@ static void on_exec(struct stat_run *r, struct watched *w)
 		elf_file_close(elf);
 	}
 	w->from_start = w->flags & PMT_STOP_EXEC;
+	w->left_out = !process_matches(r->o, &w->process.id);
 	if (w->phase == WATCH_IDLE && !(w->flags & PMT_STOP_EXEC)) {
 		/* ld.so has yet to map its libraries: an interpreter may be among them */
 		w->phase = WATCH_STARTING;
-		w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
 	}
 	if (w->phase == WATCH_STARTING)
-		r->looks = 0;
+		w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
 	begin(r, w);
 	announce(r, w);
 	if (w->flags & PMT_STOP_EXEC)
@@ -210,7 +243,7 @@ static void on_entry(struct stat_run *r, struct watched *w)
 
 	watch_look(w, r->trace, r->o, &f);
 	if (w->phase == WATCH_STARTING)
-		r->looks = 0;
+		w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
 	begin(r, w);
 	announce(r, w);
 	kill(w->process.target->pid, SIGCONT);
@@ -224,9 +257,7 @@ static void on_fork(struct stat_run *r, pid_t pid, pid_t parent)
 	/* process_matches() is asked once it is known what it runs */
 	if (stat_loop_find(r, pid) || stat_loop_add(r, pid, of ? of->flags : PMT_FOLLOW, &w, &f))
 		return;
-	if (r->o->include || r->o->exclude)
-		if (!process_matches(r->o, &w->process.id))
-			w->phase = WATCH_IDLE;
+	w->left_out = !process_matches(r->o, &w->process.id);
 	begin(r, w);
 	arm(r->newborn, NEWBORN_NS, 0);
 }
@@ -255,22 +286,17 @@ static bool any_starting(struct stat_run *r)
 
 	for (size_t i = 0; i < r->nr; i++)
 		any |= r->watched[i]->phase == WATCH_STARTING;
-	return any && r->looks < STARTING_LOOKS;
+	return any;
 }
 
 static void look_at_starting(struct stat_run *r)
 {
-	struct fault f = {0};
-
-	r->looks++;
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
 
 		if (w->phase != WATCH_STARTING)
 			continue;
-		watch_look(w, r->trace, r->o, &f);
-		if (w->phase == WATCH_IDLE && clock_monotonic_ns() < w->loading_until_ns)
-			w->phase = WATCH_STARTING;
+		look(r, w);
 		begin(r, w);
 		announce(r, w);
 	}
@@ -298,9 +324,15 @@ static bool all_ended(const struct stat_run *r)
 {
 	if (r->launched && !r->launch_ended)
 		return false;
-	for (size_t i = 0; i < r->nr; i++)
-		if (r->watched[i]->phase != WATCH_ENDED && r->watched[i]->phase != WATCH_IDLE)
+	for (size_t i = 0; i < r->nr; i++) {
+		const struct watched *w = r->watched[i];
+
+		/* a launcher that was asked for may yet start a Python */
+		if (w->phase == WATCH_ENDED)
+			continue;
+		if ((w->phase != WATCH_IDLE && !w->left_out) || (w->asked && w->flags & PMT_FOLLOW))
 			return false;
+	}
 	return true;
 }
 

@@ -25,7 +25,6 @@ struct stat_run {
 	int launch_status;
 	int signals, interval, total_time, newborn; /* fds; -1 */
 	uint64_t reports;
-	unsigned int looks;
 	bool begun, stop;
 	uint64_t not_watched; /* children past MAX_WATCHED */
 };

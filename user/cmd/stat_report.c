@@ -132,8 +132,7 @@ void stat_report_begin(struct stat_reporter *r, const struct watched *w)
 	if (!w->process.supported)
 		report_note(r->o, "%s; its RSS is watched all the same", w->process.why.text);
 	if (pymalloc && !w->arena_events)
-		report_note(r->o,
-			    "pid %d: its arena allocator is not CPython's own: arenas from state",
+		report_note(r->o, "pid %d: no probes in its arena allocator: arenas from state",
 			    (int)w->process.id.pid);
 	if (r->json) {
 		write_json(r, json_report_state(&s));
@@ -192,7 +191,7 @@ void stat_report_end(struct stat_reporter *r, struct watched *w)
 		else
 			fprintf(r->sink.f, "# pid %d ended with status %d", pid,
 				WEXITSTATUS(status));
-		fputs("; pymalloc's figures are those of the last report\n", r->sink.f);
+		fputs("; the table is its state at the last report\n", r->sink.f);
 		r->printer.gap = false;
 	}
 	stat_report_total(r, w);

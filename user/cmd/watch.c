@@ -73,6 +73,8 @@ static int attach(struct watched *w, struct trace *t, struct fault *f)
 		.new_pool = info.new_pool_offset,
 	};
 	err = trace_attach_file(t, &sites, f);
+	if (err == -ENOTSUP)
+		return 0; /* the figures then come from state */
 	if (err)
 		return err;
 	w->arena_events = info.arena_alloc_offset && info.arena_free_offset;
@@ -168,7 +170,9 @@ static int sample_once(struct watched *w, struct trace *t, const struct options 
 	}
 	*ret_agrees = true;
 	m->anchored = w->arena_events && m->snap.stats.pymalloc && !m->snap.losses.moving &&
-		      before.counts.events == m->counts.counts.events;
+		      before.counts.events == m->counts.counts.events &&
+		      /* an event that recorded no counters does not say whether it is over */
+		      (m->counts.counts.last_valid || !m->counts.counts.events);
 	if (!m->anchored)
 		return 0;
 	*ret_agrees = state_agrees(&m->snap.stats, &m->counts.counts, &pending);
@@ -199,7 +203,7 @@ static void base_of_start(struct watched *w, const struct moment *now)
 		w->base.snap.stats.free_lists[i] = s->free_lists[i];
 		w->base.snap.stats.free_lists[i].count = 0;
 	}
-	w->base.anchored = now->anchored;
+	w->base.anchored = w->arena_events;
 }
 
 int watch_sample(struct watched *w, struct trace *t, const struct options *o, struct moment *prev,
@@ -252,7 +256,7 @@ void watch_end(struct watched *w, struct trace *t)
 
 	if (w->phase == WATCH_ENDED)
 		return;
-	if (w->from_start && !w->has_base && w->process.python) {
+	if (w->from_start && !w->has_base && !w->left_out && w->process.python) {
 		/* its whole life was shorter than a look at its state: the events saw it */
 		w->last.snap.python = *python_id(w->process.python);
 		w->last.snap.time_ns = w->base.snap.time_ns = clock_realtime_ns();
@@ -266,6 +270,7 @@ void watch_end(struct watched *w, struct trace *t)
 				   (b->arenas_failed - a->arenas_failed) -
 				   (b->arenas_released - a->arenas_released);
 		w->last.counts = c;
+		w->last.snap.time_ns = clock_realtime_ns();
 		w->last.anchored = false;
 	}
 	trace_remove_target(t, pid);

@@ -33,6 +33,8 @@ enum watch_phase {
 struct watched {
 	struct process process;
 	enum watch_phase phase;
+	bool left_out;	   /* by --include or --exclude */
+	bool asked;	   /* by -p */
 	uint32_t flags;	   /* pmt_target_flags that are ours to keep: PMT_FOLLOW, ... */
 	bool arena_events; /* probes are in, and they are CPython's own arena allocator */
 	bool pool_events;

@@ -114,13 +114,15 @@ static int look_at_target(const struct sink *s, struct fault *f)
 	    !S_ISREG(linked.st_mode)) {
 		fault_set(f, EINVAL, "cannot write %s: it is a link to something that is no file",
 			  shown(s, buf));
-		return fault_hint(f, "without -o the output goes to standard output");
+		fault_hint(f, "without -o the output goes to standard output");
+		return -EINVAL;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
 		return fault_set(f, EINVAL, "cannot write %s: it is not a file", shown(s, buf));
 	if (!s->force) {
 		fault_set(f, EEXIST, "%s exists already", shown(s, buf));
-		return fault_hint(f, "-f replaces it");
+		fault_hint(f, "-f replaces it");
+		return -EEXIST;
 	}
 	return 0;
 }

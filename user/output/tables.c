@@ -164,6 +164,9 @@ static const struct field list_rows[] = {
 	LIST("swap_bytes", FIELD_BYTES, rss.swap, "swapped out", NULL, true),
 	LIST("debug_build", FIELD_BOOL, python.debug_build, "--with-pydebug", NULL, false),
 	LIST("free_threaded", FIELD_BOOL, python.free_threaded, "built without the GIL", NULL, false),
+	{.name = "layout", .type = FIELD_WORDS, .offset = offsetof(struct list_row, python.layout),
+	 .size = sizeof(((struct list_row *)0)->python.layout),
+	 .help = "release that the layout was measured on"},
 	LIST("exe", FIELD_TEXT, process.exe, "program file", NULL, false),
 	LIST("command", FIELD_TEXT, process.cmdline, "arguments", "COMMAND", false),
 };

@@ -38,7 +38,8 @@ int decode_not_found(struct fault *f, const struct elf_file *elf, const char *wh
 {
 	fault_set(f, ENOENT, "'%s' has no symbols, and %s was not found in its code",
 		  elf_file_name(elf), what);
-	return fault_hint(f, "its debug symbols would help: %s", elf_file_debug_wanted(elf));
+	fault_hint(f, "its debug symbols would help: %s", elf_file_debug_wanted(elf));
+	return -ENOENT;
 }
 
 /* --- _PyObject_Arena --- */

@@ -310,8 +310,11 @@ static int walk_once(struct python *p, struct malloc_stats *ret, struct read_los
 		if (!field64(objects + (size_t)i * size, p->layout.arena_address))
 			continue;
 		err = walk_arena(p, before.arenas, i, ret, losses);
-		if (err)
+		if (err == -EBUSY)
 			return err;
+		if (err)
+			return fault_errno(f, -err, "cannot read the arenas of pid %d",
+					   (int)p->target->pid);
 	}
 	err = read_counters(p, ret_counters);
 	if (err)

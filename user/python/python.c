@@ -29,8 +29,8 @@ static int unsupported(const struct python *p, struct fault *f, const char *why)
 		  p->id.free_threaded ? " (free-threaded)" : "",
 		  p->id.debug_build ? " (debug build)" : "", why);
 	fault_hint(f,
-		   "supported are final releases of %s; with its debug symbols beside it (%s) any "
-		   "build is; its RSS works without",
+		   "supported are final releases of %s, other builds from 3.6 on with their debug "
+		   "symbols (%s); RSS works without",
 		   layout_claims(supported, sizeof(supported)), elf_file_debug_wanted(p->file.elf));
 	return -ENOTSUP;
 }
@@ -43,6 +43,8 @@ static int choose_layout(struct python *p, bool strict, struct fault *f)
 	bool measured = false;
 
 	python_version_text(version, p->id.version_hex);
+	if (p->id.version_hex < 0x03060000)
+		return unsupported(p, f, "which is too old");
 	e = layout_find(p->id.version_hex, p->id.debug_build, p->id.free_threaded, &measured);
 	if (e && measured) {
 		p->layout = e->layout;

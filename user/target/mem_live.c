@@ -346,8 +346,9 @@ int target_mem_open(struct mem **ret, const struct target *t, const struct maps 
 		if (err != EACCES && err != EPERM)
 			return fault_errno(f, err, "memory of process %d", t->pid);
 		fault_set(f, EPERM, "no permission to read the memory of process %d", t->pid);
-		fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE "
-			      "(in a container: --cap-add SYS_PTRACE)");
+		fault_hint(f,
+			   "run as root, or give the tool CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH "
+			   "(in a container: --cap-add SYS_PTRACE)");
 		return -EPERM;
 	}
 	l->target.proc_fd = fcntl(t->proc_fd, F_DUPFD_CLOEXEC, 0);

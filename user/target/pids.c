@@ -191,20 +191,21 @@ int pids_fault_missing(pid_t pid, struct fault *f)
 	if (!f)
 		return -ESRCH;
 	fault_set(f, ESRCH, "no process with PID %d", pid);
-	if (access("/proc/self/stat", F_OK))
-		return fault_hint(f, "/proc is not mounted");
 	nr = name_host_pids(pid, hosts, sizeof(hosts));
-	if (nr)
-		return fault_hint(f, "PID %d exists inside containers: host PID%s %s", pid,
-				  nr > 1 ? "s" : "", hosts);
-	if (in_pid_namespace())
-		return fault_hint(f, "this tool runs inside a PID namespace and sees only its "
-				     "processes, by their PIDs there: run it on the host, or its "
-				     "container with --pid=host");
+	if (access("/proc/self/stat", F_OK))
+		fault_hint(f, "/proc is not mounted");
+	else if (nr)
+		fault_hint(f, "PID %d exists inside containers: host PID%s %s", pid,
+			   nr > 1 ? "s" : "", hosts);
+	else if (in_pid_namespace())
+		fault_hint(
+			f,
+			"this tool runs inside a PID namespace and sees only its processes, by "
+			"their PIDs there: run it on the host, or its container with --pid=host");
 	/* Signal 0 finds a process that /proc does not show. */
-	if (!kill(pid, 0) || errno == EPERM)
-		return fault_hint(f,
-				  "the process exists but /proc does not show it: is /proc mounted "
-				  "with hidepid, or is it that of another PID namespace?");
+	else if (!kill(pid, 0) || errno == EPERM)
+		fault_hint(f,
+			   "the process exists but /proc does not show it: is /proc mounted with "
+			   "hidepid, or is it that of another PID namespace?");
 	return -ESRCH;
 }

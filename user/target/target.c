@@ -35,7 +35,7 @@ static int fault_gone(struct fault *f, pid_t pid)
 static int fault_permission(struct fault *f, pid_t pid)
 {
 	fault_set(f, EPERM, "no permission to look into process %d", pid);
-	fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE "
+	fault_hint(f, "run as root, or give the tool CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH "
 		      "(in a container: --cap-add SYS_PTRACE)");
 	return -EPERM;
 }
@@ -81,6 +81,17 @@ static int check_process(const struct target *t, struct fault *f)
 	return 0;
 }
 
+/*
+ * /proc/self names us as that /proc counts: where it differs, every PID in it means another process
+ * than to kill(2), ptrace(2) and BPF.
+ */
+static bool proc_is_foreign(void)
+{
+	char self[16] = "";
+
+	return readlink("/proc/self", self, sizeof(self) - 1) > 0 && atoi(self) != getpid();
+}
+
 int target_open(struct target **ret, pid_t pid, struct fault *f)
 {
 	_cleanup_(cleanup_target) struct target *t = NULL;
@@ -94,6 +105,11 @@ int target_open(struct target **ret, pid_t pid, struct fault *f)
 		return fault_errno(f, ENOMEM, "process %d", pid);
 	*t = (struct target){.pid = pid, .proc_fd = -1, .pidfd = -1};
 
+	if (proc_is_foreign()) {
+		fault_set(f, EINVAL, "/proc is not that of this tool's PID namespace");
+		fault_hint(f, "mount it there (unshare --mount-proc), or run the tool on the host");
+		return -EINVAL;
+	}
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	t->proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (t->proc_fd < 0 && errno == ENOENT)

@@ -79,6 +79,12 @@ static int probe_cap_sys_ptrace(char *detail, size_t size)
 	return probe_capability(CAP_SYS_PTRACE, false, detail, size);
 }
 
+/* /proc/PID/mem is 0600, the user's own: CAP_SYS_PTRACE alone does not open it. */
+static int probe_cap_dac_read_search(char *detail, size_t size)
+{
+	return probe_capability(CAP_DAC_READ_SEARCH, false, detail, size);
+}
+
 /* The smallest program of a type: return 0. */
 static int load_program(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
 {
@@ -340,6 +346,9 @@ const struct feature_row features[FEATURE_COUNT] = {
 		"stat cannot run", true, probe_cap_perfmon},
 	[FEATURE_CAP_SYS_PTRACE] = {"cap_sys_ptrace", "the right to read other users' processes",
 		"only processes of this user", true, probe_cap_sys_ptrace},
+	[FEATURE_CAP_DAC_READ_SEARCH] = {"cap_dac_read_search",
+		"the right to open other users' files, their memory among them",
+		"only processes of this user", true, probe_cap_dac_read_search},
 	[FEATURE_BPF] = {"bpf", "programs in the kernel",
 		"stat cannot run", true, probe_bpf},
 	[FEATURE_RSS_STAT] = {"rss_stat", "every change of RSS as it happens",

@@ -15,6 +15,7 @@ enum feature {
 	FEATURE_CAP_BPF,
 	FEATURE_CAP_PERFMON,
 	FEATURE_CAP_SYS_PTRACE,
+	FEATURE_CAP_DAC_READ_SEARCH,
 	FEATURE_BPF,	   /* a program loads */
 	FEATURE_RSS_STAT,  /* tp_btf/rss_stat attaches */
 	FEATURE_RSS_EXACT, /* counted per page, not per 64 (since 6.2) */

@@ -56,7 +56,7 @@ static int print(enum libbpf_print_level level, const char *fmt, va_list args)
 	_cleanup_free_ char *text = NULL;
 	int n;
 
-	if (level == LIBBPF_DEBUG && log_level < LOG_DEBUG)
+	if (level == LIBBPF_DEBUG && log_level < LOG_TRACE)
 		return 0;
 	n = vasprintf(&text, fmt, args);
 	if (n < 0) {

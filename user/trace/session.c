@@ -2,6 +2,7 @@
 /*
  * A tracing session: loading the BPF object, attaching by the probe table, and taking it all away.
  */
+#include "trace/features.h"
 #include "trace/session.h"
 
 #include "base/cleanup.h"
@@ -64,7 +65,9 @@ static int load(struct trace *t, struct fault *f)
 	fault_errno(f, -err, "cannot load the BPF programs%s%s", *libbpf_log_tail() ? ": " : "",
 		    libbpf_log_tail());
 	if (err == -EPERM || err == -EACCES)
-		fault_hint(f, "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
+		fault_hint(
+			f,
+			"run as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 	else
 		fault_hint(f, "pymemtrace-bpf doctor shows what this kernel lacks");
 	return err;
@@ -98,6 +101,8 @@ static int attach_tracepoints(struct trace *t, struct fault *f)
 
 static int session_start(struct trace *t, struct fault *f)
 {
+	static const char *const needed[] = {"cap_bpf", "cap_perfmon", "bpf", "task_iter",
+					     "ringbuf"};
 	const char *why;
 	int err;
 
@@ -106,6 +111,12 @@ static int session_start(struct trace *t, struct fault *f)
 		fault_hint(f, "a kernel built with CONFIG_DEBUG_INFO_BTF is needed");
 		return -ENOTSUP;
 	}
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (feature_masked(needed[i]))
+			return fault_set(
+				f, ENOTSUP,
+				"stat runs BPF programs and cannot do without '%s', which PYMEMTRACE_WITHOUT names",
+				needed[i]);
 	t->multi = feature_has(FEATURE_UPROBE_MULTI, NULL);
 	t->links = calloc(nr_probes, sizeof(t->links[0]));
 	libbpf_log_start();
@@ -195,6 +206,8 @@ int trace_attach_file(struct trace *t, const struct trace_sites *s, struct fault
 	for (size_t i = 0; i < t->nr_files; i++)
 		if (t->files[i].dev == s->dev && t->files[i].inode == s->inode)
 			return 0;
+	if (!t->multi && feature_masked("perf_uprobe"))
+		return fault_set(f, ENOTSUP, "no uprobes: PYMEMTRACE_WITHOUT names both kinds");
 	files = reallocarray(t->files, t->nr_files + 1, sizeof(*files));
 	if (!files)
 		return fault_errno(f, ENOMEM, "cannot attach to %s", s->file_name);
