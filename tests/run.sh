@@ -60,6 +60,7 @@ count() { # LAYER NAME STATUS
 		sed 's/^/    /' "$log" | tail -n 60
 	else
 		echo "ok   $layer/$name ($ok)"
+		grep -a '^# ' "$log" | sed 's/^/    /'
 	fi
 }
 

@@ -7,7 +7,7 @@ import signal
 import sys
 
 import livelib as live
-from livetarget import Target, interpreters
+from livetarget import Target, interpreters, parse_account
 
 HEAD = '''# Versions and shapes
 
@@ -41,11 +41,11 @@ def row(python):
         same = 'equal' if result.out == expected else 'DIFFERS'
         with live.Tool('-p', t.pid, '-i', '60', '--format', 'json') as tool:
             state = json.loads(tool.until('"kind"'))
-            t.next_point()
+            after = parse_account(t.next_point())
             total = json.loads(live.show(tool.end(signal.SIGINT).ok().out).splitlines()[-1])
     who = state['python']
     if 'arenas_taken_events' in total:
-        change = (total['stats_change']['pymalloc'] or {}).get('arenas_total')
+        change = after['arenas_total'] - parse_account(expected)['arenas_total']
         arenas = 'equal' if total['arenas_taken_events'] == change else 'DIFFER'
         if any(v for k, v in total['health'].items() if k not in ('moving', 'arenas_unsettled')):
             arenas = 'health line'
@@ -53,7 +53,7 @@ def row(python):
         arenas = 'none: no pymalloc'
     pools = ('counted' if 'pools_taken_events' in total else
              'from state: no symbol' if 'pools_net_from_state' in total else 'none: no pymalloc')
-    build = python.shape + (', debug' if who['debug_build'] else '')
+    build = python.shape + (', debug' if who['debug_build'] and python.shape != 'debug' else '')
     return [python.name, who['version'], build, who['layout'], who['allocator'], same, arenas, pools]
 
 
