@@ -13,14 +13,15 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-#define USE_MAIN_OBMALLOC \
-	(1u << 5) /* Py_RTFLAGS_USE_MAIN_OBMALLOC, Include/cpython/pylifecycle.h */
+/* Py_RTFLAGS_USE_MAIN_OBMALLOC, Include/cpython/pystate.h; since 3.13 in pycore_interp.h */
+#define USE_MAIN_OBMALLOC (1u << 5)
 
 /*
- * Does this call belong to the main interpreter's allocator? Only the thread that holds the main
- * interpreter's GIL, and not for a sub-interpreter that shares the GIL but not the allocator, takes
- * and releases arenas of it (since 3.12, gh-101659). Before the runtime has made the GIL, or what
- * says so cannot be read, there is no other.
+ * Does this call belong to the main interpreter's allocator? Since 3.12 (gh-101659) a sub-interpreter
+ * may have one of its own, with or without a GIL of its own. Arenas of the main one are taken and
+ * released by the thread that holds the main GIL, unless that runs a sub-interpreter with its own
+ * allocator. Before the runtime has made the GIL, and where what says so cannot be read, there is no
+ * other.
  */
 static __always_inline bool is_main_allocator(const struct pmt_target *t)
 {
@@ -39,13 +40,18 @@ static __always_inline bool is_main_allocator(const struct pmt_target *t)
 	    bpf_probe_read_user(&thread, sizeof(thread), (void *)(holder + t->tstate_thread_id)) ||
 	    bpf_probe_read_user(&interp, sizeof(interp), (void *)(holder + t->tstate_interp)))
 		return true;
-	/* thread_id is pthread_self(): where the thread's fs register points, in glibc and musl. */
-	if (!locked || thread != bpf_get_current_task_btf()->thread.fsbase)
+	if (!locked)
 		return false;
+	/* thread_id is pthread_self(): where the thread's fs register points, in glibc and musl. */
 	if (interp == t->interp_addr)
-		return true;
+		return thread == bpf_get_current_task_btf()->thread.fsbase;
 	if (bpf_probe_read_user(&flags, sizeof(flags), (void *)(interp + t->interp_feature_flags)))
 		return true;
+	/*
+	 * A sub-interpreter holds the main GIL. No use in asking for its thread: its thread state
+	 * names the thread that made the interpreter, and may run on another
+	 * (_xxsubinterpreters.run_string).
+	 */
 	return flags & USE_MAIN_OBMALLOC;
 }
 

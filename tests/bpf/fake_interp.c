@@ -107,9 +107,10 @@ static void *run_with_own_gil(void *n)
 	return NULL;
 }
 
-static void run_sharing_gil(struct interp *interp, unsigned n, void (*what)(void))
+static void run_sharing_gil(struct interp *interp, unsigned long thread, unsigned n,
+			    void (*what)(void))
 {
-	struct tstate tstate = {.interp = interp, .thread_id = pthread_self()};
+	struct tstate tstate = {.interp = interp, .thread_id = thread};
 
 	main_gil.last_holder = &tstate;
 	for (unsigned i = 0; i < n; i++)
@@ -139,10 +140,13 @@ static void obey(const struct fake_command *c)
 		run_own_gil(c->n);
 		return;
 	case FAKE_SHARED_GIL:
-		run_sharing_gil(&shared_gil_interp, c->n, take_and_release_other);
+		run_sharing_gil(&shared_gil_interp, pthread_self(), c->n, take_and_release_other);
 		return;
 	case FAKE_LEGACY:
-		run_sharing_gil(&legacy_interp, c->n, take_and_release);
+		run_sharing_gil(&legacy_interp, pthread_self(), c->n, take_and_release);
+		return;
+	case FAKE_MOVED:
+		run_sharing_gil(&legacy_interp, pthread_self() + 4096, c->n, take_and_release);
 		return;
 	case FAKE_LIE:
 		ntimes += c->n;

@@ -185,6 +185,7 @@ static void other_interpreters_are_told_apart(void **state)
 	tell(&fake, FAKE_OWN_GIL, 20, 0);
 	tell(&fake, FAKE_SHARED_GIL, 5, 0);
 	tell(&fake, FAKE_LEGACY, 4, 0);
+	tell(&fake, FAKE_MOVED, 3, 0);
 	tell(&fake, FAKE_RELEASE, 1, 0);
 	assert_agrees(&fake, 0);
 	assert_int_equal(fake.tally.other_taken, 25);

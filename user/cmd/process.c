@@ -14,15 +14,26 @@
 
 #define PAUSE_ATTEMPTS 8
 
-void process_find_python(struct process *p, bool strict)
+bool process_find_python(struct process *p, bool strict)
 {
-	int err;
+	struct python *found = NULL;
+	struct fault why = {0};
+	int err = python_open(&found, p->target, strict, &why);
 
+	if (!found && p->python)
+		return false; /* a process on its way out has no mappings any more */
+	python_close(p->python);
+	p->python = found;
+	p->why = why;
+	p->supported = !err;
+	return true;
+}
+
+void process_forget_python(struct process *p)
+{
 	python_close(p->python);
 	p->python = NULL;
-	fault_clear(&p->why);
-	err = python_open(&p->python, p->target, strict, &p->why);
-	p->supported = !err;
+	p->supported = false;
 }
 
 int process_open(struct process *ret, pid_t pid, bool strict, struct fault *f)

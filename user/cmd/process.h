@@ -31,8 +31,14 @@ struct process {
 int process_open(struct process *ret, pid_t pid, bool strict, struct fault *f);
 void process_done(struct process *p);
 
-/* Looks for the interpreter again (after exec, or while it was starting). */
-void process_find_python(struct process *p, bool strict);
+/*
+ * Looks for the interpreter again, while it is starting. False: there is none to be seen now, and what
+ * was known of it is kept.
+ */
+bool process_find_python(struct process *p, bool strict);
+
+/* After exec nothing of it is true. */
+void process_forget_python(struct process *p);
 
 /* One moment of it: RSS, allocator state if supported; stopped meanwhile if pause. */
 int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct fault *f);

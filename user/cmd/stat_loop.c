@@ -102,25 +102,35 @@ static void begin(struct stat_run *r, struct watched *w)
 }
 
 /*
+ * Judges what was found only when there has been time for it to be whole: while ld.so maps a library,
+ * what will be its data are other bytes of the file, and no state makes sense.
+ */
+static void settle(struct watched *w)
+{
+	bool waited = clock_monotonic_ns() >= w->loading_until_ns;
+
+	if (!w->process.supported && !waited && w->phase != WATCH_ENDED)
+		w->phase = WATCH_STARTING;
+	else if (w->phase == WATCH_STARTING && waited)
+		w->phase = WATCH_RUNNING;
+}
+
+/*
  * Looks at what runs in it. An interpreter that is mapped but not initialised (an application that
  * has not come to it, or is done with it) is waited for, and then reported by its RSS alone. Once it
  * can be read, a new account begins.
  */
 static void look(struct stat_run *r, struct watched *w)
 {
-	bool was_read = w->process.supported, waited;
+	bool was_read = w->process.supported;
 	struct fault f = {0};
 
 	watch_look(w, r->trace, r->o, &f);
-	waited = clock_monotonic_ns() >= w->loading_until_ns;
-	if (w->phase == WATCH_IDLE && !waited)
-		w->phase = WATCH_STARTING;
-	else if (w->phase == WATCH_STARTING && waited)
-		w->phase = WATCH_RUNNING;
+	settle(w);
 	if (w->has_base && w->process.supported && !was_read) {
 		moment_done(&w->base);
 		moment_done(&w->last);
-		w->has_base = w->announced = false;
+		w->has_base = w->announced = w->chain.begun = false;
 	}
 }
 
@@ -207,7 +217,9 @@ static void on_exec(struct stat_run *r, struct watched *w)
 		stat_report_exec(&r->out, w);
 	moment_done(&w->base);
 	moment_done(&w->last);
+	process_forget_python(&w->process);
 	w->has_base = w->announced = false;
+	w->chain.begun = false;
 	w->state_disagreed = 0;
 	watch_look(w, r->trace, r->o, &f);
 	if (w->phase == WATCH_IDLE && w->flags & PMT_STOP_EXEC) {
@@ -225,12 +237,9 @@ static void on_exec(struct stat_run *r, struct watched *w)
 	}
 	w->from_start = w->flags & PMT_STOP_EXEC;
 	w->left_out = !process_matches(r->o, &w->process.id);
-	if (w->phase == WATCH_IDLE && !(w->flags & PMT_STOP_EXEC)) {
-		/* ld.so has yet to map its libraries: an interpreter may be among them */
-		w->phase = WATCH_STARTING;
-	}
-	if (w->phase == WATCH_STARTING)
-		w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
+	w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
+	if (w->phase != WATCH_IDLE || !(w->flags & PMT_STOP_EXEC))
+		settle(w);
 	begin(r, w);
 	announce(r, w);
 	if (w->flags & PMT_STOP_EXEC)
@@ -242,8 +251,9 @@ static void on_entry(struct stat_run *r, struct watched *w)
 	struct fault f = {0};
 
 	watch_look(w, r->trace, r->o, &f);
-	if (w->phase == WATCH_STARTING)
-		w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
+	w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
+	if (w->phase != WATCH_IDLE)
+		settle(w);
 	begin(r, w);
 	announce(r, w);
 	kill(w->process.target->pid, SIGCONT);

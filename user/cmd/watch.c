@@ -91,7 +91,8 @@ int watch_look(struct watched *w, struct trace *t, const struct options *o, stru
 		process_id_done(&w->process.id);
 		w->process.id = id;
 	}
-	process_find_python(&w->process, o->strict);
+	if (!process_find_python(&w->process, o->strict))
+		return 0;
 	if (w->process.supported || w->process.why.err == ENOTSUP)
 		w->phase = WATCH_RUNNING;
 	else
@@ -140,15 +141,16 @@ static bool state_agrees(const struct malloc_stats *s, const struct pmt_counts *
 	return ntimes == c->last_ntimes + 1 && narenas == c->last_narenas + 1;
 }
 
-/* ... and with all events since the base? */
+/*
+ * ... and with all events since the first that could be read? Not since the base: a call that was
+ * under way when the probes came was seen by none of them.
+ */
 static bool chain_agrees(const struct watched *w, const struct moment *m)
 {
-	const struct moment *base = &w->base;
-
-	if (!w->has_base || !base->anchored || !m->anchored)
+	if (!w->chain.begun || !m->anchored)
 		return true;
-	return m->snap.stats.arenas_total - base->snap.stats.arenas_total ==
-	       m->arenas_effective - base->arenas_effective;
+	return m->snap.stats.arenas_total - w->chain.ntimes ==
+	       m->arenas_effective - w->chain.effective;
 }
 
 static int sample_once(struct watched *w, struct trace *t, const struct options *o,
@@ -203,7 +205,8 @@ static void base_of_start(struct watched *w, const struct moment *now)
 		w->base.snap.stats.free_lists[i] = s->free_lists[i];
 		w->base.snap.stats.free_lists[i].count = 0;
 	}
-	w->base.anchored = w->arena_events;
+	w->chain =
+		(struct event_chain){.begun = w->arena_events}; /* no arena had ever been taken */
 }
 
 int watch_sample(struct watched *w, struct trace *t, const struct options *o, struct moment *prev,
@@ -230,6 +233,12 @@ int watch_sample(struct watched *w, struct trace *t, const struct options *o, st
 	}
 	if (!agrees)
 		w->state_disagreed++;
+	else if (!w->chain.begun && m.anchored && m.counts.counts.last_valid)
+		w->chain = (struct event_chain){
+			.begun = true,
+			.ntimes = m.snap.stats.arenas_total,
+			.effective = m.arenas_effective,
+		};
 	if (!w->has_base) {
 		if (w->from_start) {
 			base_of_start(w, &m);

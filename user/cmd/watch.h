@@ -30,6 +30,13 @@ enum watch_phase {
 	WATCH_ENDED,
 };
 
+/* Where events and state were first known to agree: from there on the one predicts the other. */
+struct event_chain {
+	bool begun;
+	uint64_t ntimes;    /* arenas allocated total, from state */
+	uint64_t effective; /* moment.arenas_effective */
+};
+
 struct watched {
 	struct process process;
 	enum watch_phase phase;
@@ -46,6 +53,7 @@ struct watched {
 	int wait_status;	  /* once ended */
 	uint64_t arenas_at_end;	  /* once ended: the last state plus the events after it */
 	struct moment base, last;
+	struct event_chain chain;
 	uint64_t state_disagreed;
 };
 
