@@ -272,7 +272,7 @@ help:	## list the targets
 		sort | expand -t 24
 
 FORCE:
-.PHONY: all bench check clean demo docs-versions deps deps-demo deps-lint deps-static deps-test golden-update help install \
+.PHONY: vmlinux all bench check clean demo docs-versions deps deps-demo deps-lint deps-static deps-test golden-update help install vmlinux \
 	layout lint static tests uninstall FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

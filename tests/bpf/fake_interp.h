@@ -32,7 +32,7 @@ enum fake_what {
 	FAKE_OWN_GIL, /* n arenas taken and released by a thread of an interpreter with its own GIL */
 	FAKE_SHARED_GIL, /* the same by one that shares the main GIL but not the allocator */
 	FAKE_LEGACY,	 /* the same by one that shares both */
-	FAKE_MOVED,	  /* the same, by a thread other than the one its state names */
+	FAKE_MOVED,	 /* the same, by a thread other than the one its state names */
 	FAKE_NO_GIL,	 /* the same by the main interpreter before it has made its GIL */
 	FAKE_LIE,	 /* its total grows by n without a call */
 };

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/timer.h"
 #include "cmd/cmd.h"
 #include "target/elf.h"
 #include "target/target.h"
@@ -14,7 +15,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #define MAX_WATCHED	 4096
@@ -64,16 +64,6 @@ int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched 
 	return 0;
 }
 
-static void arm(int timer, uint64_t first_ns, uint64_t every_ns)
-{
-	struct itimerspec t = {
-		.it_value = {(time_t)(first_ns / 1000000000), (long)(first_ns % 1000000000)},
-		.it_interval = {(time_t)(every_ns / 1000000000), (long)(every_ns % 1000000000)},
-	};
-
-	timerfd_settime(timer, 0, &t, NULL);
-}
-
 /* A process that is on its way out fails each read in its own way; its end will be reported. */
 static void problem(struct stat_run *r, struct watched *w, int err, const struct fault *f)
 {
@@ -97,7 +87,7 @@ static void begin(struct stat_run *r, struct watched *w)
 	/* intervals count from the first that there is to report, not from a launcher's start */
 	if (!r->begun) {
 		r->begun = true;
-		arm(r->interval, r->o->interval_ns, r->o->interval_ns);
+		timer_arm(r->interval, r->o->interval_ns, r->o->interval_ns);
 	}
 }
 
@@ -269,7 +259,7 @@ static void on_fork(struct stat_run *r, pid_t pid, pid_t parent)
 		return;
 	w->left_out = !process_matches(r->o, &w->process.id);
 	begin(r, w);
-	arm(r->newborn, NEWBORN_NS, 0);
+	timer_arm(r->newborn, NEWBORN_NS, 0);
 }
 
 static void drain_events(struct stat_run *r)
@@ -346,13 +336,6 @@ static bool all_ended(const struct stat_run *r)
 	return true;
 }
 
-static bool expired(int fd)
-{
-	uint64_t times;
-
-	return read(fd, &times, sizeof(times)) == sizeof(times);
-}
-
 static void loop(struct stat_run *r)
 {
 	while (!r->stop && !all_ended(r) && !r->out.broken) {
@@ -371,13 +354,13 @@ static void loop(struct stat_run *r)
 		drain_events(r);
 		if (any_starting(r))
 			look_at_starting(r);
-		if (expired(r->newborn))
+		if (timer_expired(r->newborn))
 			announce_all(r);
-		if (expired(r->interval)) {
+		if (timer_expired(r->interval)) {
 			r->reports += tick(r) > 0;
 			r->stop |= r->o->reports && r->reports >= r->o->reports;
 		}
-		r->stop |= expired(r->total_time);
+		r->stop |= timer_expired(r->total_time);
 	}
 }
 
@@ -417,9 +400,9 @@ int stat_loop_open(struct stat_run *r, struct fault *f)
 
 	r->signals = block_signals();
 	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
-		*timers[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		*timers[i] = timer_open();
 		if (*timers[i] < 0)
-			return fault_errno(f, errno, "no timer");
+			return fault_errno(f, -*timers[i], "no timer");
 	}
 	if (r->signals < 0)
 		return fault_errno(f, errno, "signalfd");
@@ -450,7 +433,7 @@ void stat_loop_run(struct stat_run *r)
 		begin(r, r->watched[i]);
 	announce_all(r);
 	if (r->o->duration_ns)
-		arm(r->total_time, r->o->duration_ns, 0);
+		timer_arm(r->total_time, r->o->duration_ns, 0);
 	loop(r);
 	totals(r);
 }
