@@ -2,6 +2,7 @@
 folder=$(mktemp -d)
 mkfifo "$folder/pipe"
 exec 3<>"$folder/pipe" 4>"$folder/pipe" 3<&-
+# shellcheck disable=SC2094  # that is the point
 rm -r "$folder"
 "$PMT" diff --format json "$DATA/3.12.1.a.json" "$DATA/3.12.1.b.json" >&4
 echo "$?"
