@@ -57,7 +57,9 @@ count() { # LAYER NAME STATUS
 	fi
 	if [ $bad != 0 ]; then
 		echo "FAIL $layer/$name"
-		sed 's/^/    /' "$log" | tail -n 60
+		# what failed comes last, where a log that is cut short still has it
+		grep -aE '^ok ' -v "$log" | tail -n 40 | sed 's/^/    /'
+		grep -aE '^(not ok |\[  FAILED  \])' "$log" | sed 's/^/    /'
 	else
 		echo "ok   $layer/$name ($ok)"
 		grep -a '^# ' "$log" | sed 's/^/    /'

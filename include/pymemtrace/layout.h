@@ -8,11 +8,13 @@
  *   OFF   offset in bytes of member `path` (dots descend, anonymous members are seen through) in
  *         struct or typedef `type`
  *   SIZE  size in bytes of that member, or of the type itself if path is ""
+ *   BIT   offset in bits of a bit-field in the type
  * `type` and `path` may list alternatives with "|" (tried in turn, pairwise if both do). What a
  * build does not have is PY_NONE.
  *
  * Sources: Objects/obmalloc.c (<= 3.11), Include/internal/pycore_obmalloc.h (>= 3.12),
- * pycore_interp.h, pycore_runtime.h, pycore_freelist*.h, pycore_gil.h.
+ * pycore_interp.h, pycore_runtime.h, pycore_freelist*.h, pycore_gil.h, pycore_frame.h,
+ * pycore_interpframe_structs.h, cpython/code.h, cpython/unicodeobject.h.
  */
 #ifndef PYMEMTRACE_LAYOUT_H
 #define PYMEMTRACE_LAYOUT_H
@@ -99,6 +101,37 @@
 	FIELD(allocator_malloc, OFF, "PyMemAllocatorEx", "malloc")                                   \
 	FIELD(arena_allocator_alloc, OFF, "PyObjectArenaAllocator", "alloc")                         \
 	FIELD(arena_allocator_free, OFF, "PyObjectArenaAllocator", "free")                           \
+	/* the running frame of a thread: in the thread state until 3.10 and since 3.13, between them  \
+	 * through the C frame; the GIL's holder until 3.11, of 3.7 and later */ \
+	FIELD(runtime_tstate_current, OFF, "pyruntimestate", "gilstate.tstate_current") \
+	FIELD(tstate_frame, OFF, "_ts|_ts", "current_frame|frame") \
+	FIELD(tstate_cframe, OFF, "_ts", "cframe") \
+	FIELD(cframe_current_frame, OFF, "_PyCFrame", "current_frame") \
+	/* a frame: struct _frame until 3.10, _PyInterpreterFrame since 3.11 (bpo-44590) */ \
+	FIELD(frame_previous, OFF, "_PyInterpreterFrame|_frame", "previous|f_back") \
+	FIELD(frame_code, OFF, "_PyInterpreterFrame|_PyInterpreterFrame|_frame", \
+	      "f_executable|f_code|f_code") \
+	FIELD(frame_instr, OFF, "_PyInterpreterFrame", "prev_instr|instr_ptr") \
+	FIELD(frame_lasti, OFF, "_frame", "f_lasti") \
+	FIELD(frame_owner, OFF, "_PyInterpreterFrame", "owner") \
+	/* code objects; co_qualname and co_code_adaptive since 3.11 */ \
+	FIELD(code_size, SIZE, "PyCodeObject", "") \
+	FIELD(code_firstlineno, OFF, "PyCodeObject", "co_firstlineno") \
+	FIELD(code_filename, OFF, "PyCodeObject", "co_filename") \
+	FIELD(code_name, OFF, "PyCodeObject", "co_qualname|co_name") \
+	FIELD(code_linetable, OFF, "PyCodeObject", "co_linetable|co_lnotab") \
+	FIELD(code_adaptive, OFF, "PyCodeObject", "co_code_adaptive") \
+	/* strings and bytes */ \
+	FIELD(unicode_length, OFF, "PyASCIIObject", "length") \
+	FIELD(unicode_state, OFF, "PyASCIIObject", "state") \
+	FIELD(unicode_kind_bit, BIT, "PyASCIIObject", "state.kind") \
+	FIELD(unicode_compact_bit, BIT, "PyASCIIObject", "state.compact") \
+	FIELD(unicode_ascii_bit, BIT, "PyASCIIObject", "state.ascii") \
+	FIELD(unicode_ascii_size, SIZE, "PyASCIIObject", "") \
+	FIELD(unicode_compact_size, SIZE, "PyCompactUnicodeObject", "") \
+	FIELD(bytes_size, OFF, "PyVarObject", "ob_size") \
+	FIELD(bytes_data, OFF, "PyBytesObject", "ob_sval") \
+	FIELD(object_type, OFF, "_object", "ob_type") \
 	/* only in free-threaded builds, since 3.13 (PEP 703): what tells them apart */              \
 	FIELD(object_tid, OFF, "_object", "ob_tid")
 

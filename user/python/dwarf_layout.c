@@ -23,11 +23,11 @@
 #include <string.h>
 
 #define MAX_ENTRIES   (1u << 26) /* top-level DIEs over all units; CPython 3.15 has about 2^20 */
-#define MAX_TYPES     48
+#define MAX_TYPES     64
 #define MAX_NAME      64
 #define MAX_PATH_TEXT 128
 
-enum field_kind { OFF, SIZE };
+enum field_kind { OFF, SIZE, BIT };
 
 struct field {
 	const char *name;
@@ -128,10 +128,18 @@ static bool descend(const struct type *from, const char *path, enum field_kind k
 			return false;
 		memcpy(name, path, len);
 		name[len] = '\0';
+		if (kind == BIT && !path[len]) {
+			if (!dwarf_type_bit_field(&type, name, &size) || offset * 8 + size >= PY_NONE)
+				return false;
+			*ret = (__u32)(offset * 8 + size);
+			return true;
+		}
 		if (!dwarf_type_member(&type, name, &offset, &type) || offset >= PY_NONE)
 			return false;
 		path += len + (path[len] == '.');
 	}
+	if (kind == BIT)
+		return false;
 	if (kind == OFF) {
 		*ret = (__u32)offset;
 		return true;

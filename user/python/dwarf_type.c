@@ -167,3 +167,53 @@ bool dwarf_type_member(Dwarf_Die *aggregate, const char *name, Dwarf_Word *offse
 {
 	return find_member(aggregate, name, 0, offset, type);
 }
+
+static bool get_udata(Dwarf_Die *die, unsigned int which, Dwarf_Word *ret)
+{
+	Dwarf_Attribute attr;
+
+	return dwarf_attr_integrate(die, which, &attr) && !dwarf_formudata(&attr, ret) &&
+	       *ret <= MAX_VALUE;
+}
+
+/*
+ * DWARF 5 (and gcc 11 and later): DW_AT_data_bit_offset. Before: the bits between the field and the
+ * most significant end of its storage unit, which DW_AT_byte_size or the type gives.
+ */
+static bool bit_offset(Dwarf_Die *member, Dwarf_Word *ret)
+{
+	Dwarf_Word at = 0, unit, above, bits;
+	Dwarf_Die type;
+
+	if (get_udata(member, DW_AT_data_bit_offset, ret))
+		return true;
+	if (!get_udata(member, DW_AT_bit_size, &bits) || !get_udata(member, DW_AT_bit_offset, &above))
+		return false;
+	if (dwarf_hasattr(member, DW_AT_data_member_location) &&
+	    !get_udata(member, DW_AT_data_member_location, &at))
+		return false;
+	if (!get_udata(member, DW_AT_byte_size, &unit) &&
+	    (!dwarf_type_of(member, &type) || !dwarf_type_size(type, &unit)))
+		return false;
+	if (above + bits > unit * 8)
+		return false;
+	*ret = at * 8 + unit * 8 - above - bits;
+	return *ret <= MAX_VALUE;
+}
+
+bool dwarf_type_bit_field(Dwarf_Die *aggregate, const char *name, Dwarf_Word *ret)
+{
+	Dwarf_Die member;
+
+	if (!dwarf_type_is_aggregate(aggregate) || dwarf_child(aggregate, &member))
+		return false;
+	for (unsigned i = 0; i < MAX_MEMBERS; i++) {
+		const char *have = dwarf_diename(&member);
+
+		if (dwarf_tag(&member) == DW_TAG_member && have && !strcmp(have, name))
+			return dwarf_hasattr(&member, DW_AT_bit_size) && bit_offset(&member, ret);
+		if (dwarf_siblingof(&member, &member))
+			return false;
+	}
+	return false;
+}

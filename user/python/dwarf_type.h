@@ -22,4 +22,10 @@ bool dwarf_type_size(Dwarf_Die die, Dwarf_Word *ret);
  */
 bool dwarf_type_member(Dwarf_Die *aggregate, const char *name, Dwarf_Word *offset, Dwarf_Die *type);
 
+/*
+ * The first bit of a bit-field, counted from the start of the aggregate (little-endian). False if
+ * there is no such member, or it is none.
+ */
+bool dwarf_type_bit_field(Dwarf_Die *aggregate, const char *name, Dwarf_Word *ret);
+
 #endif
