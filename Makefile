@@ -137,7 +137,7 @@ $(B)/flags: FORCE
 # --- what a machine needs -------------------------------------------------------------------
 
 deps_packages := gcc libc6-dev pkg-config clang bpftool libbpf-dev libelf-dev libdw-dev \
-	zlib1g-dev liblzma-dev libzydis-dev libjansson-dev libcap-dev
+	zlib1g-dev liblzma-dev libzydis-dev libjansson-dev libcap-dev uthash-dev libprotobuf-c-dev protobuf-c-compiler
 demo_packages := python3
 static_packages := libbz2-dev
 test_packages := libcmocka-dev python3 python3-venv python3-pip binutils file mmdebstrap \

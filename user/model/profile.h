@@ -24,7 +24,7 @@
 /* What is recorded with stacks. Bytes are those of resident pages, of arenas, of pools. */
 enum profile_event { PROFILE_RSS, PROFILE_ARENA, PROFILE_POOL, PROFILE_EVENTS };
 
-const char *profile_event_name(enum profile_event e); /* "rss", "arena", "pool" */
+const char *profile_event_name(enum profile_event e);			/* "rss", "arena", "pool" */
 int profile_event_from_name(const char *name, enum profile_event *ret); /* -EINVAL */
 
 /* Why growth was put down to no stack. */
@@ -34,7 +34,7 @@ enum profile_cause {
 	PROFILE_NOT_READY,   /* the interpreter was not initialised, or not known yet */
 	PROFILE_WALK_FAILED, /* its frames could not be read */
 	PROFILE_OTHER_TASK,  /* changed by another task: reclaim, ptrace, khugepaged, exit */
-	PROFILE_EXEC,	     /* the program was replaced: what the old one had, the new one began with */
+	PROFILE_EXEC, /* the program was replaced: what the old one had, the new one began with */
 	PROFILE_TABLE_FULL,  /* no room for one more stack (--stacks) */
 	PROFILE_RECORD_LOST, /* the stack was seen and its record did not fit the ring buffer */
 	PROFILE_REMAINDER,   /* sampling: pages since the last sample, less than one step */
@@ -47,7 +47,7 @@ const char *profile_cause_text(enum profile_cause c); /* "[no Python thread]": r
 
 enum profile_function_kind {
 	PROFILE_PYTHON,
-	PROFILE_NATIVE,	 /* name: the file, "libfoo.so"; shown as "<native: libfoo.so>" */
+	PROFILE_NATIVE, /* name: the file, "libfoo.so"; shown as "<native: libfoo.so>" */
 	PROFILE_UNNAMED, /* a code object that was gone before its name could be read; shown as "?" */
 };
 
@@ -100,11 +100,10 @@ struct profile_arena {
 
 struct profile_process {
 	pid_t pid;
-	char *command; /* arguments joined by spaces */
-	char *python;  /* "CPython 3.12.1"; "" */
+	char *command;		       /* arguments joined by spaces */
+	char *python;		       /* "CPython 3.12.1"; "" */
 	int64_t rss_before, rss_after; /* resident bytes at the first and the last moment */
-	struct profile_change causes[PROFILE_CAUSES]; /* of PROFILE_RSS */
-	struct profile_change other_causes[PROFILE_EVENTS][PROFILE_CAUSES]; /* of the other events */
+	struct profile_change causes[PROFILE_EVENTS][PROFILE_CAUSES];
 	bool ended;
 };
 

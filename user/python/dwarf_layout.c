@@ -129,7 +129,8 @@ static bool descend(const struct type *from, const char *path, enum field_kind k
 		memcpy(name, path, len);
 		name[len] = '\0';
 		if (kind == BIT && !path[len]) {
-			if (!dwarf_type_bit_field(&type, name, &size) || offset * 8 + size >= PY_NONE)
+			if (!dwarf_type_bit_field(&type, name, &size) ||
+			    offset * 8 + size >= PY_NONE)
 				return false;
 			*ret = (__u32)(offset * 8 + size);
 			return true;

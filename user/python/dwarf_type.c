@@ -187,7 +187,8 @@ static bool bit_offset(Dwarf_Die *member, Dwarf_Word *ret)
 
 	if (get_udata(member, DW_AT_data_bit_offset, ret))
 		return true;
-	if (!get_udata(member, DW_AT_bit_size, &bits) || !get_udata(member, DW_AT_bit_offset, &above))
+	if (!get_udata(member, DW_AT_bit_size, &bits) ||
+	    !get_udata(member, DW_AT_bit_offset, &above))
 		return false;
 	if (dwarf_hasattr(member, DW_AT_data_member_location) &&
 	    !get_udata(member, DW_AT_data_member_location, &at))
