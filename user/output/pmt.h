@@ -32,9 +32,10 @@ struct pmt_writer *pmt_writer_new(struct sink *s);
 
 /*
  * Writes what is new or changed since the last call: always the same profile, to which was only
- * added (arenas may also go). Cheap where little changed. Once end_ns moves on, a call that comes
- * sooner than 1 % of the recording's length after the last one that wrote does nothing: a recording
- * of a day loses some minutes by SIGKILL and has a few hundred moments, not 86,400.
+ * added (arenas may also go), with a process for every thread and arena. Cheap where little changed.
+ * A call that comes sooner than 1 % of the recording's length (end_ns - begin_ns) after the last
+ * one that wrote does nothing: a recording of a day loses at most some minutes by SIGKILL, and has
+ * some hundred moments, not 86,400.
  * On failure (a full disk: that of sink_flush()) the file is readable up to the last moment; no
  * more can be written.
  */
