@@ -2,7 +2,14 @@
 /*
  * What every thread of an interpreter runs, read from outside: the frames that
  * sys._current_frames() would show. The walker of the BPF programs goes by the same rules, so what is
- * tested here against the interpreter's own word is true there.
+ * tested here against the interpreter's own word is true there:
+ *
+ *	first	*(tstate + tstate_frame), or until 3.12 *(*(tstate + tstate_cframe) + cframe_current_frame)
+ *	next	*(frame + frame_previous), 0 at the root
+ *	skip	frame_owner (u8, 3.11+) of PYTHON_OWNER_C or more: no Python function
+ *	code	*(frame + frame_code) & PYTHON_CODE_MASK, an object whose type is PyCode_Type
+ *	lasti	s32 at frame_lasti times lasti_unit, or since 3.11
+ *		*(frame + frame_instr) - (code + code_adaptive): bytes
  */
 #ifndef PMT_PYTHON_FRAMES_H
 #define PMT_PYTHON_FRAMES_H
@@ -14,6 +21,8 @@ struct fault;
 struct python;
 
 #define PYTHON_MAX_FRAMES 127
+#define PYTHON_OWNER_C	  3		 /* FRAME_OWNED_BY_CSTACK, _INTERPRETER in 3.14 */
+#define PYTHON_CODE_MASK  (~(uint64_t)3) /* f_executable is tagged since 3.14 (gh-117139) */
 
 struct python_frame {
 	uint64_t code; /* address of the code object */

@@ -23,9 +23,13 @@ int32_t lasti_unit_of(uint32_t version_hex);
 /*
  * The line of the instruction at lasti_bytes (offset in the code). Below 0 means not started: the first
  * line, as the interpreter has it. 0: the instruction has no line, or the table does not reach it, or
- * the table is damaged. Of a table that was cut, instructions that the rest covers have their line.
+ * is damaged.
  */
 int32_t code_line(enum line_format format, const uint8_t *table, size_t n, int32_t first_line,
 		  int32_t lasti_bytes);
+
+/* As above, of a table whose first n bytes alone are known: 0 where they do not tell. */
+int32_t code_line_of_head(enum line_format format, const uint8_t *head, size_t n,
+			  int32_t first_line, int32_t lasti_bytes);
 
 #endif

@@ -102,9 +102,8 @@ struct python_walk_info {
 	uint64_t interp; /* the main interpreter; 0 with EAGAIN, or when 3.6 does not tell */
 	/* of the pointer to the thread state that holds the GIL, until 3.11; 0 later */
 	uint64_t tstate_current;
-	uint64_t code_type;	  /* PyCode_Type: what the ob_type of every code object is */
-	uint64_t executable_mask; /* to be ANDed with the frame's code pointer: it may be tagged */
-	uint32_t nr_text;	  /* code of the interpreter, libc and ld.so: not "native" */
+	uint64_t code_type; /* PyCode_Type: what the ob_type of every code object is */
+	uint32_t nr_text;   /* code of the interpreter, libc and ld.so: not "native" */
 	struct {
 		uint64_t start, end;
 	} text[PYTHON_MAX_TEXT];
