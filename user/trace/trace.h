@@ -90,13 +90,16 @@ int trace_next(struct trace *t, struct trace_event *ret);
  */
 int trace_stop_at(struct trace *t, pid_t pid, int file_fd, uint64_t offset, struct fault *f);
 
+/* What records and sums call a process: its tgid in the initial PID namespace. 0: none such. */
+uint32_t trace_tgid(struct trace *t, pid_t pid);
+
 /*
  * Stacks. The sink's functions get each code object's record before any stack with a frame of it;
- * records are borrowed for the call; pid is 0 if this PID namespace has no such process.
+ * records are borrowed for the call.
  */
 struct trace_sink {
-	void (*code)(void *ctx, pid_t pid, const struct pmt_code_rec *r);
-	void (*stack)(void *ctx, pid_t pid, const struct pmt_stack_rec *r);
+	void (*code)(void *ctx, const struct pmt_code_rec *r);
+	void (*stack)(void *ctx, const struct pmt_stack_rec *r);
 	void *ctx;
 };
 
@@ -110,7 +113,7 @@ int trace_read_stacks(struct trace *t, const struct trace_sink *sink);
 /* What was put down to a stack in one thread, since attach. */
 struct trace_sum {
 	uint64_t stack;
-	pid_t pid, tid; /* tid: of the initial PID namespace */
+	uint32_t tgid, tid; /* of the initial PID namespace */
 	enum pmt_stack_event event;
 	struct pmt_change change;
 	int64_t first_ns, last_ns; /* CLOCK_REALTIME */
