@@ -21,7 +21,6 @@ struct thread_search {
 	__u64 self; /* pthread_self() */
 	__u64 interp, thread;
 	__u64 found;
-	__u32 interps;
 };
 
 static __always_inline __u64 frame_of(const struct pmt_walk *w, __u64 thread)
@@ -36,14 +35,14 @@ static __always_inline __u64 frame_of(const struct pmt_walk *w, __u64 thread)
 	return at ? user_u64(at + l->cframe_current_frame) : 0;
 }
 
-/* One thread of one interpreter. A thread may have a state in each: the one that runs something. */
+/* One thread of one interpreter, or on to the next one. A thread may have a state in each: the one that runs something. */
 static long visit_thread(__u32 i, struct thread_search *s)
 {
 	const struct py_layout *l = &s->w->layout;
 	__u64 thread = s->thread;
 
 	if (!thread) {
-		if (!s->interp || ++s->interps > PMT_MAX_INTERPS)
+		if (!s->interp)
 			return 1;
 		s->thread = user_u64(s->interp + l->interp_threads);
 		s->interp = user_u64(s->interp + l->interp_next);

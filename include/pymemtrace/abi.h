@@ -107,6 +107,9 @@ struct pmt_counts {
 	struct pmt_rss last; /* ended: its RSS as last seen. Events of earlier programs, always */
 	/* what follows is kept across exec */
 	struct pmt_change causes[PMT_STACK_EVENTS][PMT_CAUSES];
+	__s64 begin_pages; /* resident, when its first mm became known */
+	__u32 begun;
+	__u32 pad2;
 };
 
 /* Ring buffer `events`: what user space must act on. Rare. */

@@ -50,7 +50,8 @@ struct profile *collector_of(struct collector *c, pid_t pid);
 
 /*
  * The entry of pid in p: change of RSS and causes between two moments, so that they add up with the
- * rows. from NULL: since attach, where everything was 0.
+ * rows. from NULL: since it became a target, and RSS as the events left it: after trace_stop() that
+ * and the sums are of one moment, whatever the process does.
  */
 int collector_account(struct collector *c, struct profile *p, pid_t pid,
 		      const struct trace_counts *from, const struct trace_counts *to);

@@ -41,16 +41,17 @@ int collector_account(struct collector *c, struct profile *p, pid_t pid,
 	static const struct trace_counts nothing;
 	const struct pmt_counts *a, *b = &to->counts;
 	struct profile_process *of;
+	bool first = !from;
 	int err = profile_add_process(p, pid, &of);
 
 	(void)c;
 	if (err)
 		return err;
-	if (!from)
+	if (first)
 		from = &nothing;
 	a = &from->counts;
-	of->rss_before = rss_resident(&from->rss_exact);
-	of->rss_after = rss_resident(&to->rss_exact);
+	of->rss_before = first ? to->rss_begin : rss_resident(&from->rss_exact);
+	of->rss_after = rss_resident(first ? &to->rss : &to->rss_exact);
 	for (int e = 0; e < PMT_STACK_EVENTS; e++)
 		for (int i = 0; i < PMT_CAUSES; i++)
 			of->causes[e][causes[i]] = (struct profile_change){

@@ -15,7 +15,7 @@ static int run(const struct options *o)
 {
 	struct stat_reporter out;
 	struct loop r = LOOP(o, &stat_listener, &out);
-	struct trace_options to = {.pools = true, .programs = true};
+	struct trace_options to = {.arenas = true, .pools = true, .programs = true};
 	struct fault f = {0};
 	int err, status;
 

@@ -72,6 +72,7 @@ int trace_read(struct trace *t, pid_t pid, struct trace_counts *ret, struct faul
 	out.rss_exact = rss_bytes(r.exact);
 	out.rss_events = out.counts.last.events + r.events;
 	out.rss_foreign = out.counts.last.foreign + r.foreign;
+	out.rss_begin = out.counts.begin_pages * page;
 	out.seen_growth = (int64_t)(out.counts.last.seen[0] + r.seen[0]) * page;
 	out.seen_shrink = (int64_t)(out.counts.last.seen[1] + r.seen[1]) * page;
 	out.ended = out.counts.ended;

@@ -24,7 +24,8 @@ struct trace;
  * fork, exec and exit. EPERM (hint: which capability), ENOTSUP (no BTF, no BPF).
  */
 struct trace_options {
-	bool pools;    /* load the pool probe too */
+	bool arenas;   /* probe the arena allocator */
+	bool pools;    /* and the taking of pools */
 	bool programs; /* exec, fork and exit of targets are reported (--children, -- PROGRAM) */
 	unsigned int stack_events; /* bit per enum pmt_stack_event: walk the Python stack there */
 	unsigned int step_shift;   /* RSS: one sample in 1 << step_shift pages; 0: every change */
@@ -61,6 +62,7 @@ struct trace_counts {
 	struct rss rss_exact; /* bytes, the kernel's counters read now: the figure to show */
 	struct pmt_counts counts;
 	uint64_t rss_events, rss_foreign; /* since it became a target, across exec */
+	int64_t rss_begin;		  /* bytes resident when it became a target */
 	int64_t seen_growth, seen_shrink; /* bytes resident that events told of; the same */
 	bool ended;
 };
