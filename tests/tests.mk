@@ -29,7 +29,7 @@ $(B)/tests/bpf/fake_interp: $(B)/tests/bpf/fake_interp.o
 
 $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(bpf_test_objects) | $(B)/tests/bpf/fake_interp
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz -lm
 
 
 # --- fuzzing: corpora replayed by gcc in every run, exploration with clang on demand ------------

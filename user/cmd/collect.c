@@ -238,7 +238,8 @@ void collector_forget(struct collector *c, pid_t pid)
 static void keep_lines(struct collector *c, struct code *code, const struct followed *f,
 		       const struct pmt_code_rec *r)
 {
-	size_t here = min(r->table_size, (uint32_t)PMT_TABLE_BYTES);
+	bool unread = r->table_size == PMT_TABLE_UNREAD;
+	size_t here = unread ? 0 : min(r->table_size, (uint32_t)PMT_TABLE_BYTES);
 
 	code->first_line = r->first_line;
 	code->format = f ? f->format : LINES_LOCATIONS;
@@ -249,7 +250,7 @@ static void keep_lines(struct collector *c, struct code *code, const struct foll
 		code->has_lines = code->whole = true;
 		return;
 	}
-	if (!here || !f || !(code->table = malloc(here))) {
+	if (unread || !f || !(code->table = malloc(here + 1))) {
 		c->total->lines_lost++;
 		return;
 	}
