@@ -31,7 +31,7 @@ $(B)/tests/bpf/fake_interp: $(B)/tests/bpf/fake_interp.o
 
 $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(bpf_test_objects) | $(B)/tests/bpf/fake_interp
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz -lm
 
 
 # --- fuzzing: corpora replayed by gcc in every run, exploration with clang on demand ------------
@@ -108,3 +108,8 @@ record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyen
 	$(Q)tests/tools/record-walks.sh $< $(WALKS)
 
 .PHONY: record-walks
+
+# What tests/live/test_frames compares with the interpreter's own word.
+$(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

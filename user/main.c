@@ -15,7 +15,7 @@
 
 /* The first is what runs when none is named. */
 const struct command *const commands[] = {
-	&cmd_stat, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_diff, NULL,
+	&cmd_stat, &cmd_record, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_diff, NULL,
 };
 
 static const char help[] =

@@ -22,6 +22,7 @@ void moment_done(struct moment *m)
 void watch_done(struct watched *w)
 {
 	moment_done(&w->base);
+	moment_done(&w->prev);
 	moment_done(&w->last);
 	process_done(&w->process);
 }
@@ -106,9 +107,11 @@ int watch_look(struct watched *w, struct trace *t, const struct options *o, stru
 int watch_open(struct watched *w, struct trace *t, pid_t pid, const struct options *o,
 	       uint32_t flags, struct fault *f)
 {
+	bool rss_only = w->rss_only;
 	int err;
 
 	memset(w, 0, sizeof(*w));
+	w->rss_only = rss_only;
 	w->flags = flags;
 	err = target_open(&w->process.target, pid, f);
 	if (!err)
@@ -162,7 +165,8 @@ static int sample_once(struct watched *w, struct trace *t, const struct options 
 	int err = trace_read(t, pid, &before, f);
 
 	if (!err)
-		err = process_snapshot(&w->process, o->pause, &m->snap, f);
+		err = w->rss_only ? process_rss(&w->process, &m->snap, f)
+				  : process_snapshot(&w->process, o->pause, &m->snap, f);
 	if (err)
 		return err;
 	err = trace_read(t, pid, &m->counts, f);

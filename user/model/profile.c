@@ -350,6 +350,26 @@ int profile_add_row(struct profile *p, const struct profile_row *row)
 	return 0;
 }
 
+int profile_copy_row(struct profile *p, const struct profile *from, const struct profile_row *row)
+{
+	const struct profile_stack *stack = &from->stacks[row->stack];
+	struct profile_frame frames[PROFILE_MAX_FRAMES];
+	struct profile_row copy = *row;
+	int err;
+
+	for (uint32_t i = 0; i < stack->nr; i++) {
+		frames[i].line = stack->frames[i].line;
+		err = profile_add_function(p, &from->functions[stack->frames[i].function],
+					   &frames[i].function);
+		if (err)
+			return err;
+	}
+	err = profile_add_stack(p, frames, stack->nr, stack->truncated, &copy.stack);
+	if (!err)
+		err = profile_add_thread(p, &from->threads[row->thread], &copy.thread);
+	return err ? err : profile_add_row(p, &copy);
+}
+
 int profile_add_arena(struct profile *p, const struct profile_arena *a)
 {
 	int err;

@@ -150,6 +150,8 @@ int profile_add_process(struct profile *p, pid_t pid, struct profile_process **r
 
 /* Adds to the row of the same stack, thread and event; times widen. */
 int profile_add_row(struct profile *p, const struct profile_row *row);
+/* The same for a row of another profile, whose functions, stack and thread come with it. */
+int profile_copy_row(struct profile *p, const struct profile *from, const struct profile_row *row);
 int profile_add_arena(struct profile *p, const struct profile_arena *a);
 
 /*

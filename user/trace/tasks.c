@@ -168,6 +168,7 @@ int trace_remove_target(struct trace *t, pid_t pid)
 	    c.mm)
 		bpf_map__delete_elem(t->skel->maps.rss, &c.mm, sizeof(c.mm), 0);
 	bpf_map__delete_elem(t->skel->maps.counts, &tgid, sizeof(tgid), 0);
+	bpf_map__delete_elem(t->skel->maps.walks, &tgid, sizeof(tgid), 0);
 	entry_stops_remove(t, tgid);
 	known_remove(t, pid);
 	return err == -ENOENT ? -ESRCH : err;
