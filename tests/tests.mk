@@ -113,3 +113,14 @@ record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyen
 $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+# Recordings for the golden tests and the fuzzer, made anew when the format grows.
+$(B)/write_pmt: $(B)/tests/tools/write_pmt.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+record-pmt: $(B)/write_pmt	## write the recordings of the golden tests and the fuzzer anew
+	$(Q)$< steps >tests/golden/data/steps.pmt
+	$(Q)for n in whole steps empty; do $< $$n >tests/fuzz/corpus/pmt/$$n || exit 1; done
+
+.PHONY: record-pmt

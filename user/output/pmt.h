@@ -32,7 +32,7 @@ struct pmt_writer *pmt_writer_new(struct sink *s);
 
 /*
  * Writes what is new or changed since the last call: always the same profile, to which was only
- * added (arenas may also go), with a process for every thread and arena. Cheap where little changed.
+ * added (arenas may also go), with the processes as they are by now. Cheap where little changed.
  * A call that comes sooner than 1 % of the recording's length (end_ns - begin_ns) after the last
  * one that wrote does nothing: a recording of a day loses at most some minutes by SIGKILL, and has
  * some hundred moments, not 86,400.
@@ -50,8 +50,8 @@ void pmt_writer_free(struct pmt_writer *w); /* accepts NULL */
  * Reads a recording to its last whole moment; ret->cut_short if that is not its end. PROFILE_UNEXPLAINED
  * is worked out anew (profile_balance). in may be a pipe; name is for messages. The caller frees
  * *ret.
- * -EINVAL: empty, not a recording, cut short before its beginning, or what only damage or malice can
- * write; -ENOTSUP: of a newer version; or the errno of reading.
+ * -EMEDIUMTYPE: not a recording; -EINVAL: empty, cut short before its beginning, or what only damage
+ * or malice can write; -ENOTSUP: of a newer version; or the errno of reading.
  */
 int pmt_read(FILE *in, const char *name, struct profile **ret, struct fault *f);
 

@@ -413,30 +413,46 @@ static int by_pid(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Every thread and arena is of a process that there is. */
-static int check_pids(struct pmt_builder *b)
+/*
+ * Every thread and arena is of a process that there is: one that the recorder never came to know
+ * (short-lived, and the file was cut) is added.
+ */
+static int add_processes(struct pmt_builder *b)
 {
-	const struct profile *p = b->p;
-	const size_t nr = p->nr_processes;
+	struct profile *p = b->p;
+	const size_t known = p->nr_processes;
+	const size_t nr = known + p->nr_threads + p->nr_arenas;
 	_cleanup_free_ pid_t *pids = calloc(nr + 1, sizeof(*pids));
-	bool all = true;
+	size_t n = known;
+	int err = 0;
 
 	if (!pids)
 		return -ENOMEM;
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < known; i++)
 		pids[i] = p->processes[i].pid;
-	qsort(pids, nr, sizeof(*pids), by_pid);
-	for (uint32_t i = 0; i < p->nr_threads && all; i++)
-		all = bsearch(&p->threads[i].pid, pids, nr, sizeof(*pids), by_pid);
-	for (uint32_t i = 0; i < p->nr_arenas && all; i++)
-		all = bsearch(&p->arenas[i].pid, pids, nr, sizeof(*pids), by_pid);
-	return all ? 0 : bad(b, "a thread or an arena is of no process");
+	for (uint32_t i = 0; i < p->nr_threads; i++)
+		pids[n++] = p->threads[i].pid;
+	for (uint32_t i = 0; i < p->nr_arenas; i++)
+		pids[n++] = p->arenas[i].pid;
+	qsort(pids, known, sizeof(*pids), by_pid);
+	qsort(pids + known, nr - known, sizeof(*pids), by_pid);
+	for (size_t i = known; i < nr && !err; i++) {
+		struct profile_process *new;
+
+		if ((i > known && pids[i] == pids[i - 1]) ||
+		    bsearch(&pids[i], pids, known, sizeof(*pids), by_pid))
+			continue;
+		if (p->nr_processes >= PMT_MAX_PROCESSES)
+			return bad(b, "too many processes");
+		err = profile_add_process(p, pids[i], &new);
+	}
+	return err;
 }
 
 int pmt_finish(struct pmt_builder *b)
 {
 	const struct profile *p = b->p;
-	int err = check_pids(b);
+	int err = add_processes(b);
 
 	if (err)
 		return err;

@@ -51,7 +51,8 @@ static int read_start(struct reader *r, struct fault *f)
 	if (!n)
 		return fault_set(f, EINVAL, "%s is empty", r->name);
 	if (memcmp(start, PMT_MAGIC, n < PMT_MAGIC_BYTES ? n : PMT_MAGIC_BYTES) != 0)
-		return fault_set(f, EINVAL, "%s is not a recording of pymemtrace-bpf", r->name);
+		return fault_set(f, EMEDIUMTYPE, "%s is not a recording of pymemtrace-bpf",
+				 r->name);
 	if (n < sizeof(start))
 		return fault_set(f, EINVAL, "%s is cut short: nothing was recorded yet", r->name);
 	if (start[PMT_MAGIC_BYTES] != PMT_VERSION) {
