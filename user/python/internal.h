@@ -91,6 +91,8 @@ struct python {
 	struct py_allocators allocators;
 };
 
+struct python_threads;
+
 #define PY_MINOR(hex) ((hex) >> 16)
 
 /* find.c: the interpreter's file among the mappings. -ENOEXEC. */
@@ -123,5 +125,9 @@ int py_obmalloc_validate(struct python *p, struct fault *f);
 /* freelists.c */
 void py_free_lists_locate(struct python *p);
 void py_free_lists_read(struct python *p, struct malloc_stats *ret, struct read_losses *losses);
+
+/* frames.c: the lists alone, from what is known of the process. */
+int py_walk_threads(struct python *p, const struct python_walk_info *info,
+		    struct python_threads *ret);
 
 #endif
