@@ -82,7 +82,8 @@ void report_note(const struct options *o, const char *fmt, ...)
 
 bool format_is(const struct options *o, const char *format);
 
-extern const struct command cmd_stat, cmd_record, cmd_snapshot, cmd_list, cmd_doctor, cmd_diff;
+extern const struct command cmd_stat, cmd_record, cmd_snapshot, cmd_list, cmd_doctor, cmd_report,
+	cmd_diff;
 
 /* One bit per option; the table is in options.c. */
 enum option_bit {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "model/profile.h"
+#include "output/profile_out.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -55,7 +56,8 @@ static const struct {
 	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool", 2}, OPT_EVENT},
 	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
 	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},
-	{{"inverted", KEY_INVERTED, 0, 0, "the tree from the functions to their callers", 3}, OPT_TREE},
+	{{"inverted", KEY_INVERTED, 0, 0, "the tree from the functions to their callers", 3},
+	 OPT_TREE},
 	{{"by", KEY_BY, "thread", 0, "a tree for each thread", 3}, OPT_TREE},
 	{{"min", KEY_MIN, "BYTES", 0, "leave out what is smaller (4K, 10M, 1G)", 3}, OPT_TREE},
 	{{"output", 'o', "FILE", 0, "write here instead of stdout", 3}, OPT_OUTPUT},
@@ -330,8 +332,11 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 /* The suffix of -o chooses the format where --format does not. */
 static const char *format_of_suffix(const struct command *c, const char *path)
 {
+	const struct profile_format *profile = profile_format_of_file(path);
 	const char *dot = strrchr(path, '.');
 
+	if (profile && is_word_of(c->formats, profile->name))
+		return profile->name;
 	return dot && is_word_of(c->formats, dot + 1) ? dot + 1 : NULL;
 }
 

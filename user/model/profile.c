@@ -384,6 +384,11 @@ int profile_add_arena(struct profile *p, const struct profile_arena *a)
 	return 0;
 }
 
+static bool is_zero(const struct profile_change *c)
+{
+	return !c->growth && !c->shrink && !c->events;
+}
+
 struct profile_change profile_attributed(const struct profile *p, enum profile_event e, pid_t pid)
 {
 	struct profile_change sum = {0};
@@ -410,6 +415,23 @@ void profile_balance(struct profile *p)
 			.shrink = max(-missing, (int64_t)0),
 		};
 	}
+}
+
+bool profile_incomplete(const struct profile *p)
+{
+	bool lost = p->cut_short || p->names_lost || p->lines_lost;
+
+	for (uint32_t i = 0; i < p->nr_processes && !lost; i++)
+		for (int e = 0; e < PROFILE_EVENTS && !lost; e++) {
+			const struct profile_change *c = p->processes[i].causes[e];
+
+			lost = !is_zero(&c[PROFILE_WALK_FAILED]) ||
+			       !is_zero(&c[PROFILE_TABLE_FULL]) ||
+			       !is_zero(&c[PROFILE_RECORD_LOST]) ||
+			       /* kernels before 6.2 keep a rest of their steps to themselves */
+			       (p->exact && !p->batched && !is_zero(&c[PROFILE_UNEXPLAINED]));
+		}
+	return lost;
 }
 
 int64_t profile_error(const struct profile *p, uint64_t samples)

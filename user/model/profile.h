@@ -164,6 +164,12 @@ void profile_balance(struct profile *p);
 struct profile_change profile_attributed(const struct profile *p, enum profile_event e, pid_t pid);
 
 /*
+ * Something was lost that should have been seen (what --strict does not let pass): the file's end,
+ * events, stacks, names; when exact, also what no event told of.
+ */
+bool profile_incomplete(const struct profile *p);
+
+/*
  * One standard error, in bytes, of a sampled figure of so many samples: each stands for step_pages, and
  * whether a page is a sample is chance. 0 when exact.
  */
