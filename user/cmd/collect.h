@@ -36,6 +36,9 @@ void collector_drain(struct collector *c);
 /* Drains, and reads the sums. */
 void collector_update(struct collector *c);
 
+/* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
+int collector_add_arena(struct collector *c, struct profile_arena *a);
+
 /* Everything since attach; borrowed. Its processes are the caller's to fill (collector_account). */
 struct profile *collector_total(struct collector *c);
 

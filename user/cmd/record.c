@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #define DEFAULT_EVENTS (1u << PROFILE_RSS | 1u << PROFILE_ARENA)
-#define STEP_SHIFT 5 /* one sample in 32 pages, that is 128 KiB */
+#define STEP_SHIFT     5 /* one sample in 32 pages, that is 128 KiB */
 
 static int open_trace(struct loop *r, struct fault *f)
 {

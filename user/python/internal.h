@@ -89,6 +89,7 @@ struct python {
 	bool has_obmalloc;
 	struct py_free_lists free_lists;
 	struct py_allocators allocators;
+	struct py_arena_list *list; /* while python_read_arena_list() runs: each arena read */
 };
 
 struct python_threads;
@@ -121,6 +122,12 @@ int py_allocator_read(struct python *p, enum allocator *ret, bool *ret_tracemall
 int py_obmalloc_walk(struct python *p, struct malloc_stats *ret, struct read_losses *losses,
 		     struct fault *f);
 int py_obmalloc_validate(struct python *p, struct fault *f);
+
+struct py_arena_list {
+	struct python_arena *arenas;
+	size_t nr, size;
+	bool failed; /* memory ran out */
+};
 
 /* freelists.c */
 void py_free_lists_locate(struct python *p);
