@@ -73,8 +73,7 @@ struct followed {
 
 struct collector {
 	struct trace *trace;
-	bool exact;
-	unsigned int step_shift;
+	unsigned int events, step_shift;
 	struct profile *total;
 	struct code *codes;
 	struct stack *stacks;
@@ -90,15 +89,15 @@ static struct profile *new_profile(const struct collector *c)
 
 	if (!p)
 		return NULL;
-	p->exact = c->exact;
+	p->exact = !c->step_shift;
 	p->step_pages = 1u << c->step_shift;
 	p->batched = trace_rss_is_batched(c->trace);
 	p->begin_ns = p->end_ns = clock_realtime_ns();
-	p->events = 1u << PROFILE_RSS;
+	p->events = c->events;
 	return p;
 }
 
-struct collector *collector_new(struct trace *t, bool exact, unsigned int step_shift)
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 	struct utsname u;
@@ -106,7 +105,7 @@ struct collector *collector_new(struct trace *t, bool exact, unsigned int step_s
 	if (!c)
 		return NULL;
 	c->trace = t;
-	c->exact = exact;
+	c->events = events;
 	c->step_shift = step_shift;
 	c->total = new_profile(c);
 	if (!c->total) {
@@ -151,7 +150,8 @@ void collector_free(struct collector *c)
 		HASH_DEL(c->sums, sum);
 		free(sum);
 	}
-	HASH_ITER (hh, c->openings, opening, next_opening) {
+	HASH_ITER(hh, c->openings, opening, next_opening)
+	{
 		HASH_DEL(c->openings, opening);
 		free(opening);
 	}

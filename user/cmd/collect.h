@@ -18,8 +18,11 @@ struct process;
 struct trace;
 struct trace_counts;
 
-/* NULL when memory ran out. The trace is borrowed. */
-struct collector *collector_new(struct trace *t, bool exact, unsigned int step_shift);
+/*
+ * events: bit per enum profile_event; step_shift: as the trace was opened with. NULL when memory ran
+ * out. The trace is borrowed.
+ */
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift);
 void collector_free(struct collector *c); /* accepts NULL */
 
 /*

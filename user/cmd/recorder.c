@@ -48,6 +48,7 @@ int recorder_open(struct recorder *r, const struct options *o, struct fault *f)
 	memset(r, 0, sizeof(*r));
 	r->o = o;
 	r->progress = !o->quiet && isatty(STDERR_FILENO);
+	r->arenas = o->events & 1u << PROFILE_ARENA;
 	r->began_ns = clock_monotonic_ns();
 	if (o->output)
 		r->path = strdup(o->output);
