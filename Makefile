@@ -204,7 +204,7 @@ ifneq ($(filter live,$(or $(LAYERS),live)),)
 endif
 	@BUILD=$(abspath $(B)) tests/run.sh $(LAYERS)
 
-tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp	## build all tests
+tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp $(B)/print_frames	## build all tests
 
 # --- what a person installs -----------------------------------------------------------------
 

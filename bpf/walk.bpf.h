@@ -126,8 +126,11 @@ static long visit_frame(__u32 i, struct frame_visit *v)
 	id = code_id(s, v->w, code, v->tgid, &v->cause);
 	if (!id)
 		return 1;
-	s->stack.frames[nr & PMT_MAX_FRAMES] = (struct pmt_frame){.code = id, .lasti = lasti};
 	s->stack.nr = nr + 1;
+	keep_here(nr); /* what is known of nr here, the verifier of 6.1 has forgotten */
+	nr &= PMT_MAX_FRAMES;
+	s->stack.frames[nr].code = id;
+	s->stack.frames[nr].lasti = lasti;
 	v->hash = mix(v->hash, (__u64)id << 32 | (__u32)lasti);
 	return 0;
 }

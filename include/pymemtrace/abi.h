@@ -136,6 +136,7 @@ enum pmt_loss {
 	PMT_LOSS_TARGETS, /* a child could not be added: map full */
 	PMT_LOSS_RSS_MAP, /* an mm could not be added: map full */
 	PMT_LOSS_NAMES,	  /* a code object's names could not be read */
+	PMT_LOSS_ARENAS,  /* who opened an arena could not be told: map or ring buffer full */
 	PMT_LOSS_KINDS
 };
 

@@ -42,7 +42,7 @@ struct pmt_frame {
 	__s32 lasti; /* bytes from the first instruction; until 3.10 f_lasti as it is */
 };
 
-enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK };
+enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK, PMT_REC_ARENA };
 
 enum pmt_stack_flags { PMT_TRUNCATED = 1 << 0 /* more frames, towards the root */ };
 
@@ -78,6 +78,17 @@ struct pmt_stack_rec {
 	__u32 nr;
 	__u32 flags;				     /* enum pmt_stack_flags */
 	struct pmt_frame frames[PMT_MAX_FRAMES + 1]; /* the leaf first; only nr of them are sent */
+};
+
+/* An arena has its address. */
+struct pmt_arena_rec {
+	__u32 type; /* PMT_REC_ARENA */
+	__u32 tgid, tid;
+	__u32 pad;
+	__u64 stack; /* who opened it; 0: no stack could be walked */
+	__u64 address;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	char comm[16];
 };
 
 struct pmt_code_key {

@@ -47,6 +47,18 @@ struct sum {
 	UT_hash_handle hh;
 };
 
+/* Who opened the arena that was mapped last at an address. */
+struct opening {
+	struct {
+		uint64_t address;
+		uint64_t tgid;
+	} key;
+	uint64_t stack;
+	uint32_t thread; /* in the total */
+	int64_t time_ns; /* CLOCK_REALTIME */
+	UT_hash_handle hh;
+};
+
 struct followed {
 	pid_t pid;
 	uint32_t tgid;
@@ -61,12 +73,12 @@ struct followed {
 
 struct collector {
 	struct trace *trace;
-	bool exact;
-	unsigned int step_shift;
+	unsigned int events, step_shift;
 	struct profile *total;
 	struct code *codes;
 	struct stack *stacks;
 	struct sum *sums;
+	struct opening *openings;
 	struct followed *followed; /* by tgid */
 	bool failed;		   /* memory ran out: something is missing */
 };
@@ -77,15 +89,15 @@ static struct profile *new_profile(const struct collector *c)
 
 	if (!p)
 		return NULL;
-	p->exact = c->exact;
+	p->exact = !c->step_shift;
 	p->step_pages = 1u << c->step_shift;
 	p->batched = trace_rss_is_batched(c->trace);
 	p->begin_ns = p->end_ns = clock_realtime_ns();
-	p->events = 1u << PROFILE_RSS;
+	p->events = c->events;
 	return p;
 }
 
-struct collector *collector_new(struct trace *t, bool exact, unsigned int step_shift)
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 	struct utsname u;
@@ -93,7 +105,7 @@ struct collector *collector_new(struct trace *t, bool exact, unsigned int step_s
 	if (!c)
 		return NULL;
 	c->trace = t;
-	c->exact = exact;
+	c->events = events;
 	c->step_shift = step_shift;
 	c->total = new_profile(c);
 	if (!c->total) {
@@ -117,6 +129,7 @@ void collector_free(struct collector *c)
 	struct code *code, *next_code;
 	struct stack *stack, *next_stack;
 	struct sum *sum, *next_sum;
+	struct opening *opening, *next_opening;
 	struct followed *f, *next_f;
 
 	if (!c)
@@ -136,6 +149,11 @@ void collector_free(struct collector *c)
 	{
 		HASH_DEL(c->sums, sum);
 		free(sum);
+	}
+	HASH_ITER(hh, c->openings, opening, next_opening)
+	{
+		HASH_DEL(c->openings, opening);
+		free(opening);
 	}
 	HASH_ITER(hh, c->followed, f, next_f)
 	{
@@ -371,9 +389,54 @@ static void on_stack(void *ctx, const struct pmt_stack_rec *r)
 	HASH_ADD(hh, c->stacks, key, sizeof(stack->key), stack);
 }
 
+static void on_arena(void *ctx, const struct pmt_arena_rec *r)
+{
+	struct collector *c = ctx;
+	const struct followed *f = find_followed(c, r->tgid);
+	struct profile_thread thread = {.pid = f ? f->pid : 0, .tid = (pid_t)r->tid};
+	const uint64_t key[2] = {r->address, r->tgid};
+	struct opening *o;
+
+	HASH_FIND(hh, c->openings, key, sizeof(key), o);
+	if (!o) {
+		o = calloc(1, sizeof(*o));
+		if (!o) {
+			c->failed = true;
+			return;
+		}
+		memcpy(&o->key, key, sizeof(key));
+		HASH_ADD(hh, c->openings, key, sizeof(o->key), o);
+	}
+	memcpy(thread.comm, r->comm, sizeof(thread.comm) - 1);
+	if (profile_add_thread(c->total, &thread, &o->thread))
+		o->thread = PROFILE_NONE;
+	o->stack = r->stack;
+	o->time_ns = (int64_t)r->time_ns + clock_realtime_ns() - clock_monotonic_ns();
+}
+
+int collector_add_arena(struct collector *c, struct profile_arena *a)
+{
+	const struct followed *f = find_pid(c, a->pid);
+	const uint64_t key[2] = {a->address, f ? f->tgid : 0};
+	struct opening *o;
+	struct stack *s;
+
+	a->stack = a->thread = PROFILE_NONE;
+	a->opened_ns = 0;
+	HASH_FIND(hh, c->openings, key, sizeof(key), o);
+	if (o) {
+		HASH_FIND(hh, c->stacks, &o->stack, sizeof(o->stack), s);
+		a->stack = s ? s->at : PROFILE_NONE;
+		a->thread = o->thread;
+		a->opened_ns = o->time_ns;
+	}
+	return profile_add_arena(c->total, a);
+}
+
 void collector_drain(struct collector *c)
 {
-	const struct trace_sink sink = {.code = on_code, .stack = on_stack, .ctx = c};
+	const struct trace_sink sink = {
+		.code = on_code, .stack = on_stack, .arena = on_arena, .ctx = c};
 
 	trace_read_stacks(c->trace, &sink);
 }

@@ -18,8 +18,11 @@ struct process;
 struct trace;
 struct trace_counts;
 
-/* NULL when memory ran out. The trace is borrowed. */
-struct collector *collector_new(struct trace *t, bool exact, unsigned int step_shift);
+/*
+ * events: bit per enum profile_event; step_shift: as the trace was opened with. NULL when memory ran
+ * out. The trace is borrowed.
+ */
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift);
 void collector_free(struct collector *c); /* accepts NULL */
 
 /*
@@ -35,6 +38,9 @@ void collector_drain(struct collector *c);
 
 /* Drains, and reads the sums. */
 void collector_update(struct collector *c);
+
+/* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
+int collector_add_arena(struct collector *c, struct profile_arena *a);
 
 /* Everything since attach; borrowed. Its processes are the caller's to fill (collector_account). */
 struct profile *collector_total(struct collector *c);

@@ -15,17 +15,16 @@
 #include <errno.h>
 
 #define DEFAULT_EVENTS (1u << PROFILE_RSS | 1u << PROFILE_ARENA)
-#define STEP_SHIFT 5 /* one sample in 32 pages, that is 128 KiB */
+#define STEP_SHIFT     5 /* one sample in 32 pages, that is 128 KiB */
 
 static int open_trace(struct loop *r, struct fault *f)
 {
 	const struct options *o = r->o;
-	unsigned int events = o->events ? o->events : DEFAULT_EVENTS;
 	struct trace_options to = {
-		.arenas = events & 1u << PROFILE_ARENA,
-		.pools = events & 1u << PROFILE_POOL,
+		.arenas = o->events & 1u << PROFILE_ARENA,
+		.pools = o->events & 1u << PROFILE_POOL,
 		.programs = true,
-		.stack_events = events,
+		.stack_events = o->events,
 		.step_shift = o->exact ? 0 : STEP_SHIFT,
 		.max_stacks = (uint32_t)o->stacks,
 	};
@@ -33,21 +32,23 @@ static int open_trace(struct loop *r, struct fault *f)
 
 	if (err)
 		return err;
-	r->stacks = collector_new(r->trace, o->exact, to.step_shift);
+	r->stacks = collector_new(r->trace, o->events, to.step_shift);
 	return r->stacks ? 0 : fault_errno(f, ENOMEM, "cannot collect stacks");
 }
 
 static int run(const struct options *o)
 {
 	struct recorder out;
-	struct options every_second = *o;
-	struct loop r = LOOP(&every_second, &record_listener, &out);
+	struct options filled = *o;
+	struct loop r = LOOP(&filled, &record_listener, &out);
 	struct fault f = {0};
 	int err, status;
 
-	every_second.interval_ns = 1000000000;
+	filled.interval_ns = 1000000000; /* that of the file, and of the line of progress */
+	if (!filled.events)
+		filled.events = DEFAULT_EVENTS;
 	r.rss_only = true;
-	err = recorder_open(&out, o, &f);
+	err = recorder_open(&out, &filled, &f);
 	if (err)
 		return report_fault(&f);
 	err = loop_open(&r, &f);

@@ -7,6 +7,9 @@
 #include "output/sink.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#define RECORD_TOP 20 /* rows of ranked tables, when a format is written at once */
 
 struct collector;
 struct listener;
@@ -18,10 +21,12 @@ struct recorder {
 	const struct options *o;
 	struct trace *trace;
 	struct collector *stacks;
-	char *path;		   /* where it goes */
+	char *path; /* where it goes; NULL: stdout */
 	struct sink sink;
 	struct pmt_writer *writer; /* NULL: one of report's formats, at the end */
 	bool progress;		   /* a line on the terminal */
+	bool arenas;		   /* those alive at the end are listed */
+	int64_t began_ns;	   /* monotonic */
 	bool lost, failed, broken;
 	struct fault why;
 };

@@ -43,6 +43,7 @@ static struct pmt_target target_of(const struct python_probe_info *info, uint32_
 		.tstate_thread_id = l->tstate_thread_id,
 		.gil_last_holder = l->gil_last_holder,
 		.gil_locked = l->gil_locked,
+		.pool_size = info->pool_size,
 		.flags = flags | (info->pool_size_is_arg2 ? PMT_POOL_ARG2 : 0) |
 			 (info->free_size_is_arg2 ? PMT_FREE_ARG2 : 0),
 	};
@@ -70,6 +71,7 @@ static int attach(struct watched *w, struct trace *t, struct fault *f)
 		.inode = info.inode,
 		.file_name = info.file_name,
 		.arena_alloc = info.arena_alloc_offset,
+		.arena_mapped = info.arena_mapped_offset,
 		.arena_free = info.arena_free_offset,
 		.new_pool = info.new_pool_offset,
 	};

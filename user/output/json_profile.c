@@ -247,7 +247,7 @@ int profile_write_json(FILE *out, const struct profile *p, const struct profile_
 		       struct fault *f)
 {
 	json_t *doc = json_profile(p, view);
-	int err = json_write(out, doc, false);
+	int err = json_write(out, doc, true);
 
 	json_decref(doc);
 	return err ? fault_errno(f, -err, "cannot write the profile") : 0;

@@ -85,6 +85,7 @@ static const char *const loss_texts[] = {
 	[PMT_LOSS_TARGETS] = "child processes not followed, the table is full",
 	[PMT_LOSS_RSS_MAP] = "processes without RSS, the table is full",
 	[PMT_LOSS_NAMES] = "functions whose names were gone before they could be read",
+	[PMT_LOSS_ARENAS] = "arenas whose opening did not fit",
 };
 _Static_assert(ARRAY_SIZE(loss_texts) == PMT_LOSS_KINDS, "a text for each loss");
 

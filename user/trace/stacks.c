@@ -40,6 +40,7 @@ static int on_record(void *ctx, void *record, size_t size)
 	struct trace *t = ctx;
 	const struct pmt_code_rec *code = record;
 	const struct pmt_stack_rec *stack = record;
+	const struct pmt_arena_rec *arena = record;
 	const size_t head = offsetof(struct pmt_stack_rec, frames);
 
 	if (size >= sizeof(*code) && code->type == PMT_REC_CODE)
@@ -47,6 +48,8 @@ static int on_record(void *ctx, void *record, size_t size)
 	else if (size >= head && stack->type == PMT_REC_STACK && stack->nr <= PMT_MAX_FRAMES &&
 		 size >= head + stack->nr * sizeof(stack->frames[0]))
 		t->sink->stack(t->sink->ctx, stack);
+	else if (size >= sizeof(*arena) && arena->type == PMT_REC_ARENA)
+		t->sink->arena(t->sink->ctx, arena);
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct trace_sites {
 	int file_fd;
 	uint64_t dev, inode;
 	const char *file_name; /* for messages */
-	uint64_t arena_alloc, arena_free, new_pool;
+	uint64_t arena_alloc, arena_mapped, arena_free, new_pool;
 };
 
 /* ENOTSUP: no kind of uprobe. Idempotent per (dev, inode). One uprobe_multi link per program and file where the kernel has it. */
@@ -102,6 +102,7 @@ uint32_t trace_tgid(struct trace *t, pid_t pid);
 struct trace_sink {
 	void (*code)(void *ctx, const struct pmt_code_rec *r);
 	void (*stack)(void *ctx, const struct pmt_stack_rec *r);
+	void (*arena)(void *ctx, const struct pmt_arena_rec *r);
 	void *ctx;
 };
 
