@@ -31,6 +31,7 @@ endif
 CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 PREFIX	?= /usr/local
 DESTDIR	?=
 CFLAGS	?= -O2 -g
@@ -51,7 +52,7 @@ our_cflags := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla -Wno-unused-parameter $(include_dirs)
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-missing-declarations -Iinclude -Ivmlinux/x86
-libs	:= -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap -lm
+libs	:= -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lprotobuf-c -lcap -lm
 
 ifneq ($(WERROR),)
 our_cflags += -Werror
@@ -66,7 +67,10 @@ endif
 bpf_sources	:= $(wildcard bpf/*.bpf.c)
 bpf_objects	:= $(bpf_sources:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 user_sources	:= $(filter-out user/main.c user/python/genlayout.c,$(wildcard user/*/*.c))
-user_objects	:= $(user_sources:%.c=$(B)/%.o)
+protos		:= $(wildcard user/output/*.proto)
+proto_headers	:= $(protos:user/%.proto=$(B)/%.pb-c.h)
+proto_objects	:= $(proto_headers:%.h=%.o)
+user_objects	:= $(user_sources:%.c=$(B)/%.o) $(proto_objects)
 main_object	:= $(B)/user/main.o
 binary		:= $(B)/pymemtrace-bpf
 
@@ -90,12 +94,24 @@ $(B)/pymemtrace.skel.h: $(B)/pymemtrace.bpf.o
 # only trace/ sees the skeleton
 $(filter $(B)/user/trace/%,$(user_objects)): | $(B)/pymemtrace.skel.h
 
+# Messages of the formats that are made of protocol buffers; only output/ and tests see them.
+$(B)/output/%.pb-c.c $(B)/output/%.pb-c.h &: user/output/%.proto
+	$(call msg,PROTOC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC_C) -Iuser/output --c_out=$(@D) $<
+
+$(filter $(B)/user/output/%,$(user_objects)): | $(proto_headers)
+
+$(B)/output/%.pb-c.o: $(B)/output/%.pb-c.c $(B)/flags
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
+
 $(B)/%.o: %.c $(B)/flags
 	$(call msg,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
-.PRECIOUS: $(B)/%.o
+.PRECIOUS: $(B)/%.o $(B)/output/%.pb-c.c $(B)/output/%.pb-c.h
 
 $(binary): $(main_object) $(user_objects)
 	$(call msg,LD,$@)
@@ -188,7 +204,7 @@ ifneq ($(filter live,$(or $(LAYERS),live)),)
 endif
 	@BUILD=$(abspath $(B)) tests/run.sh $(LAYERS)
 
-tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp	## build all tests
+tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp $(B)/print_frames	## build all tests
 
 # --- what a person installs -----------------------------------------------------------------
 

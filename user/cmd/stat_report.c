@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "cmd/cmd.h"
+#include "cmd/loop.h"
 #include "cmd/watch.h"
 #include "output/json.h"
 #include "output/tables.h"
@@ -70,12 +71,13 @@ static json_t *losses_document(const struct report_health *h)
 	return doc;
 }
 
-void stat_report_flush(struct stat_reporter *r, struct trace *t)
+static void flush(void *ctx)
 {
+	struct stat_reporter *r = ctx;
 	struct report_health h = {0};
 	uint64_t now[PMT_LOSS_KINDS];
 
-	if (!trace_read_losses(t, now)) {
+	if (!trace_read_losses(r->trace, now)) {
 		h.records_lost = now[PMT_LOSS_RING] - r->losses[PMT_LOSS_RING];
 		h.targets_lost = now[PMT_LOSS_TARGETS] - r->losses[PMT_LOSS_TARGETS];
 		h.rss_lost = now[PMT_LOSS_RSS_MAP] - r->losses[PMT_LOSS_RSS_MAP];
@@ -108,8 +110,9 @@ static void print_both(struct stat_reporter *r, const struct moment *m)
 		b->shmem, b->swap);
 }
 
-void stat_report_begin(struct stat_reporter *r, const struct watched *w)
+static void begin(void *ctx, struct watched *w)
 {
+	struct stat_reporter *r = ctx;
 	const struct moment *m = &w->last;
 	bool pymalloc = m->snap.has_stats && m->snap.stats.pymalloc;
 	struct report_header h = {
@@ -143,6 +146,15 @@ void stat_report_begin(struct stat_reporter *r, const struct watched *w)
 	print_both(r, m);
 }
 
+static void problem(void *ctx, const struct watched *w, const struct fault *f)
+{
+	struct stat_reporter *r = ctx;
+
+	(void)w;
+	r->failed = true;
+	report_fault(f);
+}
+
 static void print_change(struct stat_reporter *r, const struct watched *w,
 			 const struct moment *from, const struct moment *to)
 {
@@ -156,23 +168,25 @@ static void print_change(struct stat_reporter *r, const struct watched *w,
 		return;
 	}
 	if (report_print_change(&r->printer, &c, &f))
-		stat_report_problem(r, w, &f);
+		problem(r, w, &f);
 	print_both(r, to);
 }
 
-void stat_report_change(struct stat_reporter *r, const struct watched *w, const struct moment *prev)
+static void change(void *ctx, struct watched *w, const struct moment *prev)
 {
-	print_change(r, w, prev, &w->last);
+	print_change(ctx, w, prev, &w->last);
 }
 
-void stat_report_total(struct stat_reporter *r, struct watched *w)
+static void total(void *ctx, struct watched *w)
 {
 	w->total_done = true;
-	print_change(r, w, &w->base, &w->last);
+	print_change(ctx, w, &w->base, &w->last);
 }
 
-void stat_report_exec(struct stat_reporter *r, struct watched *w)
+static void exec_(void *ctx, struct watched *w)
 {
+	struct stat_reporter *r = ctx;
+
 	if (!r->json)
 		fprintf(r->sink.f,
 			"# pid %d runs another program now; the total of the one before:\n",
@@ -180,8 +194,9 @@ void stat_report_exec(struct stat_reporter *r, struct watched *w)
 	print_change(r, w, &w->base, &w->last);
 }
 
-void stat_report_end(struct stat_reporter *r, struct watched *w)
+static void end(void *ctx, struct watched *w)
 {
+	struct stat_reporter *r = ctx;
 	int status = w->wait_status, pid = (int)w->process.id.pid;
 
 	if (!r->json) {
@@ -194,12 +209,27 @@ void stat_report_end(struct stat_reporter *r, struct watched *w)
 		fputs("; the table is its state at the last report\n", r->sink.f);
 		r->printer.gap = false;
 	}
-	stat_report_total(r, w);
+	total(r, w);
 }
 
-void stat_report_problem(struct stat_reporter *r, const struct watched *w, const struct fault *f)
+static void lost(void *ctx)
 {
-	(void)w;
-	r->failed = true;
-	report_fault(f);
+	((struct stat_reporter *)ctx)->lost = true;
 }
+
+static bool broken(void *ctx)
+{
+	return ((struct stat_reporter *)ctx)->broken;
+}
+
+const struct listener stat_listener = {
+	.begin = begin,
+	.change = change,
+	.total = total,
+	.exec = exec_,
+	.end = end,
+	.problem = problem,
+	.lost = lost,
+	.flush = flush,
+	.broken = broken,
+};

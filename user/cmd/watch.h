@@ -52,7 +52,9 @@ struct watched {
 	int64_t loading_until_ns; /* after exec: libraries may still be mapped (monotonic) */
 	int wait_status;	  /* once ended */
 	uint64_t arenas_at_end;	  /* once ended: the last state plus the events after it */
-	struct moment base, last;
+	bool rss_only;		  /* its allocator's state is not read */
+	bool sampled;		  /* in this round: prev and last make a report */
+	struct moment base, prev, last;
 	struct event_chain chain;
 	uint64_t state_disagreed;
 };
