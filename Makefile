@@ -31,6 +31,7 @@ endif
 CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 PREFIX	?= /usr/local
 DESTDIR	?=
 CFLAGS	?= -O2 -g
@@ -51,7 +52,7 @@ our_cflags := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wstrict-prototype
 	-Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla -Wno-unused-parameter $(include_dirs)
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-missing-declarations -Iinclude -Ivmlinux/x86
-libs	:= -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap -lm
+libs	:= -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lprotobuf-c -lcap -lm
 
 ifneq ($(WERROR),)
 our_cflags += -Werror
@@ -66,7 +67,7 @@ endif
 bpf_sources	:= $(wildcard bpf/*.bpf.c)
 bpf_objects	:= $(bpf_sources:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 user_sources	:= $(filter-out user/main.c user/python/genlayout.c,$(wildcard user/*/*.c))
-user_objects	:= $(user_sources:%.c=$(B)/%.o)
+user_objects	:= $(user_sources:%.c=$(B)/%.o) $(B)/output/pprof.pb-c.o
 main_object	:= $(B)/user/main.o
 binary		:= $(B)/pymemtrace-bpf
 
@@ -89,6 +90,18 @@ $(B)/pymemtrace.skel.h: $(B)/pymemtrace.bpf.o
 
 # only trace/ sees the skeleton
 $(filter $(B)/user/trace/%,$(user_objects)): | $(B)/pymemtrace.skel.h
+
+# pprof's messages: one file of output/ and the tests see them
+$(B)/output/pprof.pb-c.c $(B)/output/pprof.pb-c.h &: user/output/pprof.proto
+	$(call msg,PROTOC,$(B)/output/pprof.pb-c.c)
+	@mkdir -p $(B)/output
+	$(Q)$(PROTOC_C) --c_out=$(B)/output -Iuser/output $<
+
+$(B)/user/output/profile_pprof.o: | $(B)/output/pprof.pb-c.h
+
+$(B)/output/pprof.pb-c.o: $(B)/output/pprof.pb-c.c $(B)/flags
+	$(call msg,CC,$@)
+	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/%.o: %.c $(B)/flags
 	$(call msg,CC,$@)

@@ -10,6 +10,8 @@ $(B)/user.a: $(user_objects)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
+$(B)/tests/unit/test_profile_pprof.o: | $(B)/output/pprof.pb-c.h
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka $(libs)
@@ -51,11 +53,13 @@ $(B)/fuzz/clang/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(our_cflags) -O1 -g $(fuzz_sanitize) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
+$(B)/fuzz/gcc/user/output/profile_pprof.o $(B)/fuzz/clang/user/output/profile_pprof.o: | $(B)/output/pprof.pb-c.h
+
 # an archive: each harness links only what it uses
-$(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o)
+$(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(B)/output/pprof.pb-c.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/fuzz/clang/user.a: $(fuzz_user:%.c=$(B)/fuzz/clang/%.o)
+$(B)/fuzz/clang/user.a: $(fuzz_user:%.c=$(B)/fuzz/clang/%.o) $(B)/output/pprof.pb-c.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/fuzz/replay_%: $(B)/fuzz/gcc/tests/fuzz/fuzz_%.o $(B)/fuzz/gcc/tests/fuzz/regress_main.o \
