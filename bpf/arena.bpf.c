@@ -9,7 +9,7 @@
  * not single-step (user/python/site.h). pymalloc calls these functions with ARENA_SIZE, under the GIL
  * of the interpreter whose arena it is. Each event is checked against the interpreter's own counters.
  */
-#include "common.bpf.h"
+#include "stack.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -97,7 +97,7 @@ static __always_inline void on_arena(__u64 entry_size, __u64 call_size, bool all
 	const struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
 	struct pmt_counts *c;
 
-	if (!t || !t->arena_size)
+	if (!t || !t->arena_size || stopped)
 		return;
 	c = bpf_map_lookup_elem(&counts, &tgid);
 	if (!c)
@@ -109,6 +109,9 @@ static __always_inline void on_arena(__u64 entry_size, __u64 call_size, bool all
 	} else {
 		add_one(alloc ? &c->arenas_taken : &c->arenas_released);
 		check_event(c, t, alloc);
+		if (cfg_stacks & 1 << PMT_ON_ARENA)
+			attribute(c, tgid, PMT_ON_ARENA, alloc ? t->arena_size : 0,
+				  alloc ? 0 : t->arena_size, 1);
 	}
 }
 

@@ -78,12 +78,15 @@ static __always_inline void report(__u32 type, struct task_struct *task, struct 
 	bpf_ringbuf_submit(r, 0);
 }
 
-static __always_inline void store_exact(struct pmt_rss *r, const struct mm_struct *mm)
+static __always_inline __s64 resident_pages(const __s64 pages[PMT_RSS_KINDS])
 {
-	for (__u32 kind = 0; kind < PMT_RSS_KINDS; kind++) {
-		r->batch[kind] = rss_shared_pages(mm, kind);
-		r->pages[kind] = rss_exact_pages(mm, kind);
-	}
+	return pages[PMT_RSS_FILE] + pages[PMT_RSS_ANON] + pages[PMT_RSS_SHMEM];
+}
+
+static __always_inline void read_exact(struct pmt_rss *r, const struct mm_struct *mm)
+{
+	for (__u32 kind = 0; kind < PMT_RSS_KINDS; kind++)
+		r->exact[kind] = rss_exact_pages(mm, kind);
 }
 
 /*
@@ -104,16 +107,18 @@ static __always_inline void register_mm(const struct mm_struct *mm, __u32 tgid)
 	if (!r || r->tgid != tgid || r->dead) {
 		struct pmt_rss fresh = {.tgid = tgid};
 
+		/* before the first event: what comes with it is a change */
+		read_exact(&fresh, mm);
+		__builtin_memcpy(fresh.pages, fresh.exact, sizeof(fresh.pages));
 		if (bpf_map_update_elem(&rss, &key, &fresh, BPF_ANY)) {
 			count_loss(PMT_LOSS_RSS_MAP);
 			return;
 		}
-		r = bpf_map_lookup_elem(&rss, &key);
-		if (!r)
-			return;
+		c->mm = key;
+		return;
 	}
 	c->mm = key;
-	store_exact(r, mm);
+	read_exact(r, mm);
 }
 
 /* Stops counting the mm of this process; what was seen of it stays in counts. */
@@ -129,6 +134,8 @@ static __always_inline void forget_mm(struct pmt_counts *c, __u32 tgid)
 		c->last.pages[kind] = r->pages[kind];
 	c->last.events += r->events;
 	c->last.foreign += r->foreign;
+	c->last.seen[0] += r->seen[0];
+	c->last.seen[1] += r->seen[1];
 	bpf_map_delete_elem(&rss, &key);
 }
 

@@ -9,6 +9,7 @@
 #define PMT_MAPS_BPF_H
 
 #include "pymemtrace/abi.h"
+#include "pymemtrace/stack_abi.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -54,10 +55,48 @@ struct {
 	__type(value, __u64);
 } cpu_offsets __weak SEC(".maps");
 
+/*
+ * Of stacks. Preallocated, because a change of RSS may come with the page table locked and in bursts,
+ * where an allocation can fail. User space sets their sizes; 1 where no stacks are walked.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct pmt_sum_key);
+	__type(value, struct pmt_sum);
+} sums __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct pmt_code_key);
+	__type(value, __u32);
+} codes __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PMT_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct pmt_walk);
+} walks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} stack_events __weak SEC(".maps");
+
 /* Set before loading; constants to the verifier, which drops what they switch off. */
-const volatile __u32 cfg_cpus __weak = 1;      /* possible CPUs */
-const volatile __u32 cfg_pid_ns __weak = 0;    /* inode of the tool's PID namespace */
-const volatile __u32 cfg_report __weak = 0;    /* write records of fork, exec, exit, entry */
-const volatile __u32 cfg_gate_sums __weak = 0; /* many CPUs: sum only when the batch moved */
+const volatile __u32 cfg_cpus __weak = 1;	/* possible CPUs */
+const volatile __u32 cfg_pid_ns __weak = 0;	/* inode of the tool's PID namespace */
+const volatile __u32 cfg_report __weak = 0;	/* write records of fork, exec, exit, entry */
+const volatile __u32 cfg_gate_sums __weak = 0;	/* many CPUs: sum at some events, by chance */
+const volatile __u32 cfg_stacks __weak = 0;	/* bit per enum pmt_stack_event: walk there */
+const volatile __u32 cfg_step_shift __weak = 0; /* RSS: one sample in 1 << so many pages */
+const volatile __u64 cfg_seed __weak = 0;	/* of the samples' places */
+
+/* Not constant. */
+__u32 next_code __weak = 0; /* number of the newest code object */
+__u32 stopped __weak = 0;   /* nothing is counted any more: the maps stay as they are */
 
 #endif

@@ -5,7 +5,7 @@
  *	static void *allocate_from_new_pool(uint size)			3.8 .. 3.11
  *	static void *allocate_from_new_pool(OMState *state, uint size)	since 3.12 (gh-101659)
  */
-#include "common.bpf.h"
+#include "stack.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -17,7 +17,7 @@ int BPF_KPROBE(on_new_pool, unsigned long arg1, unsigned long arg2)
 	struct pmt_counts *c;
 	__u32 class;
 
-	if (!t || !t->arena_size)
+	if (!t || !t->arena_size || stopped)
 		return 0;
 	c = bpf_map_lookup_elem(&counts, &tgid);
 	if (!c)
@@ -31,5 +31,7 @@ int BPF_KPROBE(on_new_pool, unsigned long arg1, unsigned long arg2)
 		}
 	}
 	add_one(&c->pools_taken[class & (PMT_NR_CLASSES - 1)]);
+	if (cfg_stacks & 1 << PMT_ON_POOL)
+		attribute(c, tgid, PMT_ON_POOL, t->pool_size, 0, 1);
 	return 0;
 }

@@ -3,9 +3,11 @@
  * The resident set: every change of it, as the kernel counts it, and a reading of the counters
  * themselves for processes that have not changed since they became targets.
  */
-#include "common.bpf.h"
+#include "stack.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define GATE_EVENTS 8 /* with many CPUs a sum is made at one event in so many */
 
 /* For on_init only: a per-CPU object whose address is known both ways. */
 struct {
@@ -25,6 +27,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 {
 	__u64 key = (__u64)mm;
 	__u32 kind = member;
+	__s64 now, before;
 	struct pmt_rss *r;
 
 	r = bpf_map_lookup_elem(&rss, &key);
@@ -36,19 +39,18 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	 */
 	if (mm->mm_users.counter == 0)
 		r->dead = 1;
-	if (r->dead)
+	if (r->dead || stopped)
 		return 0;
 	add_one(&r->events);
 	if (bpf_get_current_task_btf()->mm != mm)
 		add_one(&r->foreign);
-	if (cfg_gate_sums) {
-		__s64 batch = rss_shared_pages(mm, kind);
-
-		if (batch == r->batch[kind])
-			return 0;
-		r->batch[kind] = batch;
-	}
-	r->pages[kind] = rss_exact_pages(mm, kind);
+	if (cfg_gate_sums && bpf_get_prandom_u32() % GATE_EVENTS)
+		return 0;
+	now = rss_exact_pages(mm, kind);
+	/* in one step, so that the changes of all events add up */
+	before = __sync_lock_test_and_set(&r->pages[kind], now);
+	if (cfg_stacks & 1 << PMT_ON_RSS && now != before && kind != PMT_RSS_SWAP)
+		attribute_pages(r, mm, now - before);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Lives of processes: fork, exec, exit of targets, and the stop at a program's entry point.
  */
-#include "common.bpf.h"
+#include "stack.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -44,7 +44,9 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	__u32 tgid = task->tgid;
 	struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
 	struct pmt_counts *c;
-	__u64 events, foreign;
+	__u64 events, foreign, seen[2];
+	struct pmt_rss *r;
+	__u64 key;
 	__u32 flags;
 
 	if (!t)
@@ -55,17 +57,27 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	forget_mm(c, tgid);
 	events = c->last.events;
 	foreign = c->last.foreign;
+	seen[0] = c->last.seen[0];
+	seen[1] = c->last.seen[1];
+	blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, 0, resident_pages(c->last.pages) * PAGE_BYTES, 1);
+	bpf_map_delete_elem(&walks, &tgid);
 
 	/* Nothing that was found out about the interpreter is true of the new program. */
 	flags = t->flags & (PMT_FOLLOW | PMT_STOP_EXEC);
 	__builtin_memset(t, 0, sizeof(*t));
-	__builtin_memset(c, 0, sizeof(*c));
+	__builtin_memset(c, 0, offsetof(struct pmt_counts, causes));
 	t->flags = flags;
 	c->last.events = events;
 	c->last.foreign = foreign;
+	c->last.seen[0] = seen[0];
+	c->last.seen[1] = seen[1];
 
 	if (task->mm)
 		register_mm(task->mm, tgid);
+	key = c->mm;
+	r = bpf_map_lookup_elem(&rss, &key);
+	if (r)
+		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, resident_pages(r->pages) * PAGE_BYTES, 0, 0);
 	if (flags & PMT_STOP_EXEC)
 		bpf_send_signal(SIGSTOP);
 	report(PMT_REC_EXEC, task, NULL, 0);

@@ -108,3 +108,8 @@ record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyen
 	$(Q)tests/tools/record-walks.sh $< $(WALKS)
 
 .PHONY: record-walks
+
+# What tests/live/test_frames compares with the interpreter's own word.
+$(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

@@ -37,20 +37,43 @@ struct pmt_target {
 	__u32 tstate_interp, tstate_thread_id;
 	__u32 gil_last_holder, gil_locked;
 	__u32 flags;
-	__u32 pad;
+	__u32 pool_size; /* bytes */
 };
 
 /*
  * Resident set of one mm; map `rss`, key __u64 address of the mm_struct. `pages` is what the newest
- * rss_stat event of each kind left; a reading by the task iterator makes all of them exact again.
+ * rss_stat event of each kind left. With stacks, every change of `pages` of a resident kind is in
+ * `seen`, and has been put down to a stack or a cause in steps of the sampling.
  */
 struct pmt_rss {
 	__s64 pages[PMT_RSS_KINDS];
-	__s64 batch[PMT_RSS_KINDS]; /* percpu_counter.count then; only used where CPUs are many */
+	__s64 exact[PMT_RSS_KINDS]; /* by the newest reading of the kernel's counters */
 	__u64 events;		    /* rss_stat events seen */
 	__u64 foreign; /* of them, made by a task of another mm (reclaim, ptrace, khugepaged) */
+	__u64 seen[2]; /* pages that came, pages that went */
 	__u32 tgid;
 	__u32 dead; /* its last user is gone: what follows is teardown, and not stored */
+};
+
+/* What stacks are walked for, and why one could not be: user/model/profile.h says them in words. */
+enum pmt_stack_event { PMT_ON_RSS, PMT_ON_ARENA, PMT_ON_POOL, PMT_STACK_EVENTS };
+
+enum pmt_cause {
+	PMT_CAUSE_NO_THREAD,
+	PMT_CAUSE_NO_FRAME,
+	PMT_CAUSE_NOT_READY,
+	PMT_CAUSE_WALK_FAILED,
+	PMT_CAUSE_OTHER_TASK,
+	PMT_CAUSE_EXEC,
+	PMT_CAUSE_TABLE_FULL,
+	PMT_CAUSE_RECORD_LOST,
+	PMT_CAUSES
+};
+
+/* Bytes, and how many events (samples) they are. */
+struct pmt_change {
+	__u64 growth, shrink;
+	__u64 events;
 };
 
 /*
@@ -82,6 +105,8 @@ struct pmt_counts {
 	__u32 ended; /* its last thread is gone */
 	__u32 pad;
 	struct pmt_rss last; /* ended: its RSS as last seen. Events of earlier programs, always */
+	/* what follows is kept across exec */
+	struct pmt_change causes[PMT_STACK_EVENTS][PMT_CAUSES];
 };
 
 /* Ring buffer `events`: what user space must act on. Rare. */
@@ -107,6 +132,7 @@ enum pmt_loss {
 	PMT_LOSS_RING,	  /* a record did not fit the ring buffer */
 	PMT_LOSS_TARGETS, /* a child could not be added: map full */
 	PMT_LOSS_RSS_MAP, /* an mm could not be added: map full */
+	PMT_LOSS_NAMES,	  /* a code object's names could not be read */
 	PMT_LOSS_KINDS
 };
 

@@ -69,6 +69,7 @@
 	FIELD(tstate_next, OFF, "_ts", "next")                                                           \
 	FIELD(tstate_interp, OFF, "_ts", "interp")                                                       \
 	FIELD(tstate_thread_id, OFF, "_ts", "thread_id")                                                 \
+	FIELD(tstate_native_thread_id, OFF, "_ts", "native_thread_id")                                   \
 	FIELD(gil_last_holder, OFF, "_gil_runtime_state", "last_holder")                                 \
 	FIELD(gil_locked, OFF, "_gil_runtime_state", "locked")                                           \
 	/* free lists per interpreter: counters are int until 3.13, Py_ssize_t in struct           \

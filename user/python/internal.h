@@ -106,6 +106,10 @@ int py_version_read(const struct py_file *file, struct python_id *ret, struct fa
 
 /* locate.c: runtime, main interpreter, pymalloc's state, free lists, allocator tables. */
 int py_locate(struct python *p, struct fault *f);
+/* Only the main interpreter; EAGAIN while there is none. */
+int py_locate_interpreter(struct python *p, struct fault *f);
+/* Where the pointer to the first of the list of interpreters is; 0: not found (3.6). */
+uint64_t py_interpreters_head(const struct python *p);
 
 /* allocator.c */
 int py_allocator_read(struct python *p, enum allocator *ret, bool *ret_tracemalloc,

@@ -11,11 +11,13 @@
 
 #include "base/fault.h"
 #include "python/decode.h"
+#include "python/x86_walk.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define V(minor) (0x0300 | (minor))
+#define V(minor)	 (0x0300 | (minor))
+#define MAX_INTERPRETERS 1024
 
 /* 64-bit builds with the radix tree (bpo-37448, 3.10) have large arenas; without it, small. */
 static void set_sizes(struct py_obmalloc *o, bool radix)
@@ -200,10 +202,47 @@ static int locate_tables(struct python *p, struct fault *f)
 	return 0;
 }
 
-static int locate_interpreter(struct python *p, struct fault *f)
+static void on_head_event(void *arg, const struct x86_event *ev)
+{
+	uint64_t *head = arg;
+
+	if (ev->kind == X86_EV_READ && ev->size == 8 && !*head)
+		*head = ev->addr;
+}
+
+/* In 3.6 it is file-static; PyInterpreterState_Head() does nothing but return it. */
+uint64_t py_interpreters_head(const struct python *p)
+{
+	unsigned int budget = 32;
+	struct elf_symbol fn;
+	uint64_t head = 0;
+
+	if (p->runtime)
+		return p->runtime + p->layout.runtime_interpreters_head;
+	head = symbol(p, "interp_head");
+	if (head || PY_MINOR(p->id.version_hex) >= V(7) ||
+	    elf_file_dynamic_symbol(p->file.elf, "PyInterpreterState_Head", &fn))
+		return head;
+	x86_walk(p->file.elf, fn.value, &budget, on_head_event, &head);
+	return relocated(p, head);
+}
+
+/* 3.6: the newest interpreter is the first of the list, the main one its last. */
+static void to_main(struct python *p)
+{
+	uint64_t next;
+
+	for (int i = 0; i < MAX_INTERPRETERS; i++) {
+		if (mem_read_u64(p->mem, p->interp + p->layout.interp_next, &next) || !next)
+			return;
+		p->interp = next;
+	}
+}
+
+int py_locate_interpreter(struct python *p, struct fault *f)
 {
 	const struct py_layout *l = &p->layout;
-	uint64_t tstate;
+	uint64_t head, tstate;
 	int err;
 
 	if (p->runtime) {
@@ -219,12 +258,13 @@ static int locate_interpreter(struct python *p, struct fault *f)
 					 (int)p->target->pid);
 		return validate_interpreter(p, f);
 	}
-	/* 3.6: the head of the list is file-static; the current thread leads there too, while one
-	 * holds the GIL */
-	if (!py_file_address(&p->file, "interp_head", &tstate, NULL)) {
-		if (mem_read_u64(p->mem, tstate, &p->interp) || !p->interp)
+	/* 3.6: the current thread leads there too, while one holds the GIL */
+	head = py_interpreters_head(p);
+	if (head) {
+		if (mem_read_u64(p->mem, head, &p->interp) || !p->interp)
 			return fault_set(f, EAGAIN, "pid %d: Python is not initialised (yet)",
 					 (int)p->target->pid);
+		to_main(p);
 		return validate_interpreter(p, f);
 	} else if (!py_file_address(&p->file, "_PyThreadState_Current", &tstate, NULL) &&
 		   !mem_read_u64(p->mem, tstate, &tstate) && tstate) {
@@ -241,7 +281,7 @@ int py_locate(struct python *p, struct fault *f)
 	if (err)
 		return err;
 	p->has_tables = true;
-	err = locate_interpreter(p, f);
+	err = py_locate_interpreter(p, f);
 	if (!err && PY_MINOR(p->id.version_hex) >= V(12))
 		err = locate_in_interpreter(p, f);
 	if (err)

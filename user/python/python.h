@@ -7,8 +7,10 @@
 #define PMT_PYTHON_PYTHON_H
 
 #include "model/snapshot.h"
+#include "python/lines.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct elf_file;
@@ -82,5 +84,42 @@ struct python_probe_info {
 
 /* ENOTSUP where pymalloc is not in use. */
 int python_probe_info(struct python *p, struct python_probe_info *ret, struct fault *f);
+
+/*
+ * What a walker of Python stacks needs of this process (frames.h tells the rules). Addresses are
+ * run-time ones; layout is borrowed.
+ */
+#define PYTHON_MAX_TEXT 8
+
+struct python_walk_info {
+	uint32_t version_hex;
+	enum line_format line_format;
+	int32_t lasti_unit; /* bytes that 1 in a frame's lasti stands for */
+	const struct py_layout *layout;
+	uint64_t runtime; /* _PyRuntime; 0: 3.6 has none */
+	/* of the pointer to the first interpreter, next is interp_next; in 3.6 of interp_head, or 0 */
+	uint64_t interpreters_head;
+	uint64_t interp; /* the main interpreter; 0 with EAGAIN, or when 3.6 does not tell */
+	/* of the pointer to the thread state that holds the GIL, until 3.11; 0 later */
+	uint64_t tstate_current;
+	uint64_t code_type; /* PyCode_Type: what the ob_type of every code object is */
+	uint32_t nr_text;   /* code of the interpreter, libc and ld.so: not "native" */
+	struct {
+		uint64_t start, end;
+	} text[PYTHON_MAX_TEXT];
+};
+
+/*
+ * EAGAIN: the runtime is not initialised (yet), so that there is no main interpreter; everything else
+ * is filled, and it can be called again. ENOTSUP: no layout describes this build.
+ */
+int python_walk_info(struct python *p, struct python_walk_info *ret, struct fault *f);
+
+/*
+ * The line table of the code object at `code`, if that is still the one whose name object and first
+ * line were these. Caller frees *ret. ESTALE: it is another one by now, or none at all.
+ */
+int python_read_code_lines(struct python *p, uint64_t code, uint64_t name, int32_t first_line,
+			   uint8_t **ret, size_t *ret_len);
 
 #endif

@@ -37,7 +37,8 @@ static int read_maps(struct trace *t, uint32_t tgid, struct pmt_counts *c, struc
 			return err == -ENOENT ? -ESRCH : err;
 		if (!c->mm) {
 			*r = c->last;
-			r->events = r->foreign = 0;
+			memcpy(r->exact, r->pages, sizeof(r->exact));
+			r->events = r->foreign = r->seen[0] = r->seen[1] = 0;
 			return 0;
 		}
 		if (!bpf_map__lookup_elem(t->skel->maps.rss, &c->mm, sizeof(c->mm), r, sizeof(*r),
@@ -53,6 +54,7 @@ int trace_read(struct trace *t, pid_t pid, struct trace_counts *ret, struct faul
 	uint32_t tgid = resolve_tgid(t, pid), ignored;
 	struct trace_counts out = {};
 	struct pmt_rss r = {};
+	long page = sysconf(_SC_PAGESIZE);
 	int err;
 
 	err = tgid ? read_maps(t, tgid, &out.counts, &r) : -ESRCH;
@@ -67,9 +69,11 @@ int trace_read(struct trace *t, pid_t pid, struct trace_counts *ret, struct faul
 		return fault_set(f, ESRCH, "process %d is not traced", pid);
 	if (err)
 		return fault_errno(f, -err, "cannot read what was counted for process %d", pid);
-	out.rss_exact = rss_bytes(r.pages);
+	out.rss_exact = rss_bytes(r.exact);
 	out.rss_events = out.counts.last.events + r.events;
 	out.rss_foreign = out.counts.last.foreign + r.foreign;
+	out.seen_growth = (int64_t)(out.counts.last.seen[0] + r.seen[0]) * page;
+	out.seen_shrink = (int64_t)(out.counts.last.seen[1] + r.seen[1]) * page;
 	out.ended = out.counts.ended;
 	*ret = out;
 	return 0;
@@ -79,6 +83,7 @@ static const char *const loss_texts[] = {
 	[PMT_LOSS_RING] = "fork, exec and exit records dropped",
 	[PMT_LOSS_TARGETS] = "child processes not followed, the table is full",
 	[PMT_LOSS_RSS_MAP] = "processes without RSS, the table is full",
+	[PMT_LOSS_NAMES] = "functions whose names were gone before they could be read",
 };
 _Static_assert(ARRAY_SIZE(loss_texts) == PMT_LOSS_KINDS, "a text for each loss");
 

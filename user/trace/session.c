@@ -19,7 +19,7 @@
 
 /*
  * Above this many CPUs, summing a per-CPU counter at every event costs more than the event: sums are
- * then made when the shared part has moved, and by every reading.
+ * then made at some events, by chance, and by every reading.
  */
 #define MAX_CPUS_TO_SUM 16
 
@@ -38,8 +38,11 @@ static int configure(struct trace *t, struct fault *f)
 	t->skel->rodata->cfg_cpus = cpus;
 	t->skel->rodata->cfg_pid_ns = ns.st_ino;
 	t->skel->rodata->cfg_report = t->options.programs;
-	t->skel->rodata->cfg_gate_sums = cpus > MAX_CPUS_TO_SUM;
+	/* whoever asks for every change gets it at its price */
+	t->skel->rodata->cfg_gate_sums =
+		cpus > MAX_CPUS_TO_SUM && !(t->options.stack_events && !t->options.step_shift);
 	bpf_map__set_max_entries(t->skel->maps.cpu_offsets, cpus);
+	stacks_configure(t);
 	return 0;
 }
 
@@ -132,6 +135,8 @@ static int session_start(struct trace *t, struct fault *f)
 		err = initialise(t, f);
 	if (!err && t->options.programs)
 		err = ring_open(t, f);
+	if (!err && t->options.stack_events)
+		err = stacks_open(t, f);
 	if (!err)
 		err = attach_tracepoints(t, f);
 	return err;
@@ -168,6 +173,7 @@ void trace_close(struct trace *t)
 	for (size_t i = 0; t->links && i < nr_probes; i++)
 		bpf_link__destroy(t->links[i]);
 	ring_close(t);
+	stacks_close(t);
 	if (t->skel)
 		pymemtrace_bpf__destroy(t->skel);
 	free(t->stops);

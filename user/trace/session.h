@@ -34,6 +34,8 @@ struct trace {
 	struct trace_options options;
 	struct bpf_link **links; /* of tracepoints, nr_probes of them */
 	struct ring_buffer *ring;
+	struct ring_buffer *stack_ring;
+	const struct trace_sink *sink; /* during trace_read_stacks */
 	struct pmt_rec *next; /* where the ring's callback puts a record, during trace_next */
 	bool multi, batched, iter_unfiltered;
 
@@ -53,6 +55,7 @@ int tasks_visit(struct trace *t, pid_t pid, uint32_t *ret_tgid);
 
 /* pid <-> tgid of processes met so far. 0: not known. */
 uint32_t known_tgid(const struct trace *t, pid_t pid);
+pid_t known_pid(const struct trace *t, uint32_t tgid);
 int known_add(struct trace *t, pid_t pid, uint32_t tgid);
 void known_remove(struct trace *t, pid_t pid);
 
@@ -61,6 +64,11 @@ uint32_t resolve_tgid(struct trace *t, pid_t pid);
 
 int ring_open(struct trace *t, struct fault *f);
 void ring_close(struct trace *t);
+
+/* stacks.c: sizes and settings before loading; the ring. */
+void stacks_configure(struct trace *t);
+int stacks_open(struct trace *t, struct fault *f);
+void stacks_close(struct trace *t);
 
 /* Takes away the entry probes of a process that has reached its own, or has ended. */
 void entry_stops_remove(struct trace *t, uint32_t tgid);

@@ -73,6 +73,14 @@ uint32_t known_tgid(const struct trace *t, pid_t pid)
 	return 0;
 }
 
+pid_t known_pid(const struct trace *t, uint32_t tgid)
+{
+	for (size_t i = 0; i < t->nr_known; i++)
+		if (t->known[i].tgid == tgid)
+			return t->known[i].pid;
+	return 0;
+}
+
 int known_add(struct trace *t, pid_t pid, uint32_t tgid)
 {
 	known_remove(t, pid);
@@ -168,6 +176,7 @@ int trace_remove_target(struct trace *t, pid_t pid)
 	    c.mm)
 		bpf_map__delete_elem(t->skel->maps.rss, &c.mm, sizeof(c.mm), 0);
 	bpf_map__delete_elem(t->skel->maps.counts, &tgid, sizeof(tgid), 0);
+	bpf_map__delete_elem(t->skel->maps.walks, &tgid, sizeof(tgid), 0);
 	entry_stops_remove(t, tgid);
 	known_remove(t, pid);
 	return err == -ENOENT ? -ESRCH : err;

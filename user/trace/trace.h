@@ -10,6 +10,7 @@
 
 #include "model/snapshot.h"
 #include "pymemtrace/abi_user.h"
+#include "pymemtrace/stack_abi.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,9 @@ struct trace;
 struct trace_options {
 	bool pools;    /* load the pool probe too */
 	bool programs; /* exec, fork and exit of targets are reported (--children, -- PROGRAM) */
+	unsigned int stack_events; /* bit per enum pmt_stack_event: walk the Python stack there */
+	unsigned int step_shift;   /* RSS: one sample in 1 << step_shift pages; 0: every change */
+	uint32_t max_stacks;	   /* sums by stack and thread that there is room for */
 };
 
 int trace_open(struct trace **ret, const struct trace_options *o, struct fault *f);
@@ -57,6 +61,7 @@ struct trace_counts {
 	struct rss rss_exact; /* bytes, the kernel's counters read now: the figure to show */
 	struct pmt_counts counts;
 	uint64_t rss_events, rss_foreign; /* since it became a target, across exec */
+	int64_t seen_growth, seen_shrink; /* bytes resident that events told of; the same */
 	bool ended;
 };
 
@@ -84,6 +89,39 @@ int trace_next(struct trace *t, struct trace_event *ret);
  * point. Announced by PMT_REC_ENTRY. Needs trace_options.programs.
  */
 int trace_stop_at(struct trace *t, pid_t pid, int file_fd, uint64_t offset, struct fault *f);
+
+/*
+ * Stacks. The sink's functions get each code object's record before any stack with a frame of it;
+ * records are borrowed for the call; pid is 0 if this PID namespace has no such process.
+ */
+struct trace_sink {
+	void (*code)(void *ctx, pid_t pid, const struct pmt_code_rec *r);
+	void (*stack)(void *ctx, pid_t pid, const struct pmt_stack_rec *r);
+	void *ctx;
+};
+
+/* Says how to walk in a process; forgotten at its exec. Before that its growth is "not ready". */
+int trace_set_walk(struct trace *t, pid_t pid, const struct pmt_walk *w, struct fault *f);
+
+/* fd for poll(); trace_read_stacks hands over what there is. */
+int trace_stack_fd(const struct trace *t);
+int trace_read_stacks(struct trace *t, const struct trace_sink *sink);
+
+/* What was put down to a stack in one thread, since attach. */
+struct trace_sum {
+	uint64_t stack;
+	pid_t pid, tid; /* tid: of the initial PID namespace */
+	enum pmt_stack_event event;
+	struct pmt_change change;
+	int64_t first_ns, last_ns; /* CLOCK_REALTIME */
+	char comm[16];
+};
+
+typedef void trace_sum_fn(void *ctx, const struct trace_sum *s);
+int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx);
+
+/* Nothing is counted from here on: sums and RSS, as BPF has it, stay as they are. */
+void trace_stop(struct trace *t);
 
 /* How it is attached: "uprobe_multi" or "perf uprobes"; and "exact" or "batched" RSS. */
 const char *trace_uprobe_kind(const struct trace *t);

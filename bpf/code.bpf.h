@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Code objects: a number for each, and its names, at first sight. Addresses are used again after a
+ * code object has been freed, so it is known by its address, its name's address and its first line,
+ * and all three are read at every hit.
+ */
+#ifndef PMT_CODE_BPF_H
+#define PMT_CODE_BPF_H
+
+#include "common.bpf.h"
+
+#define NR_SCRATCH 4
+
+/* What one walk works in; too large for the stack. */
+struct scratch {
+	__u32 busy;
+	__u32 pad;
+	__u64 frame[PMT_FRAME_BYTES / 8];
+	__u64 code[PMT_CODE_BYTES / 8];
+	struct pmt_stack_rec stack;
+	struct pmt_code_rec record;
+};
+
+/*
+ * Several for each CPU: a program of a uprobe can be preempted, and interrupted by a change of RSS,
+ * in the middle of its walk.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NR_SCRATCH);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches __weak SEC(".maps");
+
+static __always_inline struct scratch *scratch_take(void)
+{
+	for (__u32 i = 0; i < NR_SCRATCH; i++) {
+		__u32 key = i;
+		struct scratch *s = bpf_map_lookup_elem(&scratches, &key);
+
+		if (s && !__sync_val_compare_and_swap(&s->busy, 0, 1))
+			return s;
+	}
+	return NULL;
+}
+
+static __always_inline void scratch_give(struct scratch *s)
+{
+	__sync_val_compare_and_swap(&s->busy, 1, 0);
+}
+
+/* 0 where there is nothing to read: no address that matters is 0. */
+static __always_inline __u64 user_u64(__u64 address)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+/*
+ * The characters of a str object. bytes: room, a power of two; from_end: of what is too long, the
+ * end. Returns false if it could not be read.
+ */
+static __always_inline bool read_text(const struct py_layout *l, __u64 str, struct pmt_text *t,
+				      __u8 *to, __u32 bytes, bool from_end)
+{
+	__u64 length = 0, data = str + l->unicode_compact_size, size;
+	__u32 state = 0, state_bit = l->unicode_state * 8;
+	__u32 kind;
+
+	*t = (struct pmt_text){};
+	if (bpf_probe_read_user(&length, sizeof(length), (void *)(str + l->unicode_length)) ||
+	    bpf_probe_read_user(&state, sizeof(state), (void *)(str + l->unicode_state)))
+		return false;
+	kind = state >> ((l->unicode_kind_bit - state_bit) & 31) & 7;
+	/* names of code objects are compact: unicodeobject.c makes no others since 3.3 */
+	if (!(state >> ((l->unicode_compact_bit - state_bit) & 31) & 1) ||
+	    (kind != 1 && kind != 2 && kind != 4) || length >> 31)
+		return false;
+	t->ascii = state >> ((l->unicode_ascii_bit - state_bit) & 31) & 1;
+	if (t->ascii)
+		data = str + l->unicode_ascii_size;
+	t->kind = kind;
+	size = length * kind;
+	if (size > bytes) {
+		t->skipped = (size - bytes) / kind;
+		if (from_end)
+			data += size - bytes;
+		size = bytes;
+	}
+	t->length = size / kind;
+	if (size && (size > bytes || bpf_probe_read_user(to, size, (void *)data))) {
+		*t = (struct pmt_text){};
+		return false;
+	}
+	return true;
+}
+
+#define CODE_U64(s, offset) ((s)->code[(offset) / 8 & (PMT_CODE_BYTES / 8 - 1)])
+
+/* Sends the record of the code object in s->code. */
+static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
+{
+	const struct py_layout *l;
+	struct pmt_code_rec *r;
+	__u64 table, size = 0;
+	bool named;
+
+	if (!s || !w)
+		return -1;
+	l = &w->layout;
+	r = &s->record;
+	r->type = PMT_REC_CODE;
+	named = read_text(l, r->name_object, &r->name, r->name_bytes, PMT_NAME_BYTES, false);
+	named &= read_text(l, CODE_U64(s, l->code_filename), &r->file, r->file_bytes,
+			   PMT_FILE_BYTES, true);
+	if (!named)
+		count_loss(PMT_LOSS_NAMES);
+	table = CODE_U64(s, l->code_linetable);
+	r->table = table + l->bytes_data;
+	r->table_size = 0;
+	if (!bpf_probe_read_user(&size, sizeof(size), (void *)(table + l->bytes_size)) &&
+	    !(size >> 31)) {
+		__u64 part = size;
+
+		if (part > PMT_TABLE_BYTES)
+			part = PMT_TABLE_BYTES;
+		if (!bpf_probe_read_user(r->table_bytes, part, (void *)r->table))
+			r->table_size = size;
+	}
+	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), 0);
+}
+
+/* The number of a code object. 0: *cause says why it has none. */
+static __always_inline __u32 code_id(struct scratch *s, const struct pmt_walk *w, __u64 code,
+				     __u32 tgid, __u32 *cause)
+{
+	const struct py_layout *l = &w->layout;
+	struct pmt_code_key key = {.code = code, .tgid = tgid};
+	__u32 bytes = w->code_bytes, *known, id;
+
+	*cause = PMT_CAUSE_WALK_FAILED;
+	if (bytes > PMT_CODE_BYTES || bpf_probe_read_user(s->code, bytes, (void *)code))
+		return 0;
+	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
+		return 0;
+	key.name_object = CODE_U64(s, l->code_name);
+	key.first_line = ((__s32 *)s->code)[l->code_firstlineno / 4 & (PMT_CODE_BYTES / 4 - 1)];
+	*cause = PMT_CAUSES;
+	known = bpf_map_lookup_elem(&codes, &key);
+	if (known)
+		return *known;
+
+	id = __sync_fetch_and_add(&next_code, 1) + 1;
+	s->record.tgid = tgid;
+	s->record.id = id;
+	s->record.first_line = key.first_line;
+	s->record.code = code;
+	s->record.name_object = key.name_object;
+	if (bpf_map_update_elem(&codes, &key, &id, BPF_NOEXIST)) {
+		/* another CPU was faster, or there is no room */
+		known = bpf_map_lookup_elem(&codes, &key);
+		if (known)
+			return *known;
+		*cause = PMT_CAUSE_TABLE_FULL;
+		return 0;
+	}
+	if (announce_code(s, w)) {
+		bpf_map_delete_elem(&codes, &key);
+		*cause = PMT_CAUSE_RECORD_LOST;
+		return 0;
+	}
+	return id;
+}
+
+#endif

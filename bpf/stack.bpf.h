@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Growth and shrinkage by stack: a change is put down to the stack that runs now, or to a cause why
+ * there is none, and never to nothing.
+ */
+#ifndef PMT_STACK_BPF_H
+#define PMT_STACK_BPF_H
+
+#include "walk.bpf.h"
+
+#define PAGE_BYTES 4096ull /* x86-64 */
+#define SLOTS	   8	   /* a block of so many steps is sampled in each eighth of a step once */
+
+static __always_inline void add_change(struct pmt_change *c, __u64 growth, __u64 shrink,
+				       __u64 events)
+{
+	if (growth)
+		__sync_fetch_and_add(&c->growth, growth);
+	if (shrink)
+		__sync_fetch_and_add(&c->shrink, shrink);
+	__sync_fetch_and_add(&c->events, events);
+}
+
+/* The sum of this stack in this thread; made, and the stack's record sent, if it is the first. */
+static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, __u32 *cause)
+{
+	struct pmt_sum_key key = {
+		.stack = s->stack.stack,
+		.tgid = s->stack.tgid,
+		.tid = (__u32)bpf_get_current_pid_tgid(),
+		.event = event,
+	};
+	struct pmt_sum *sum = bpf_map_lookup_elem(&sums, &key), fresh = {};
+	__u32 nr = s->stack.nr;
+
+	if (sum)
+		return sum;
+	s->stack.type = PMT_REC_STACK;
+	if (nr > PMT_MAX_FRAMES)
+		nr = PMT_MAX_FRAMES;
+	fresh.first_ns = bpf_ktime_get_ns();
+	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+	if (bpf_map_update_elem(&sums, &key, &fresh, BPF_NOEXIST)) {
+		sum = bpf_map_lookup_elem(&sums, &key);
+		*cause = PMT_CAUSE_TABLE_FULL;
+		return sum;
+	}
+	if (bpf_ringbuf_output(
+		    &stack_events, &s->stack,
+		    offsetof(struct pmt_stack_rec, frames) + nr * sizeof(struct pmt_frame), 0)) {
+		bpf_map_delete_elem(&sums, &key);
+		*cause = PMT_CAUSE_RECORD_LOST;
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&sums, &key);
+}
+
+/* Bytes that came and went in events, to whoever runs now. c: of that process. */
+static __always_inline void attribute(struct pmt_counts *c, __u32 tgid, __u32 event, __u64 growth,
+				      __u64 shrink, __u64 events)
+{
+	struct scratch *s = scratch_take();
+	struct pmt_sum *sum = NULL;
+	__u32 cause;
+
+	if (event >= PMT_STACK_EVENTS)
+		return;
+	cause = s ? walk(s, tgid) : PMT_CAUSE_WALK_FAILED;
+	if (s && cause == PMT_CAUSES)
+		sum = find_sum(s, event, &cause);
+	if (sum) {
+		add_change(&sum->change, growth, shrink, events);
+		sum->last_ns = bpf_ktime_get_ns();
+	} else if (cause < PMT_CAUSES) {
+		add_change(&c->causes[event][cause], growth, shrink, events);
+	}
+	if (s)
+		scratch_give(s);
+}
+
+static __always_inline void blame(struct pmt_counts *c, __u32 event, __u32 cause, __u64 growth,
+				  __u64 shrink, __u64 events)
+{
+	if (event < PMT_STACK_EVENTS && cause < PMT_CAUSES)
+		add_change(&c->causes[event][cause], growth, shrink, events);
+}
+
+/*
+ * Where in step number n the sample lies. The steps of a block of eight have it in different eighths,
+ * in an order that chance gives anew for each block: no rhythm of the program meets it, and the
+ * figures scatter less than if each step stood alone.
+ */
+static __always_inline __u64 sample_place(__u64 n, __u64 direction)
+{
+	__u64 step = 1ull << cfg_step_shift, slot_pages = step / SLOTS;
+	__u64 block = mix(mix(cfg_seed, direction), n / SLOTS);
+	__u64 slot = (n % SLOTS * ((block & 3) * 2 + 1) + (block >> 2)) % SLOTS;
+
+	if (!slot_pages)
+		return mix(block, n) & (step - 1);
+	return slot * slot_pages + (mix(block, n) >> 8) % slot_pages;
+}
+
+/* How many samples lie before page number n. */
+static __always_inline __u64 samples_before(__u64 n, __u64 direction)
+{
+	__u64 step = n >> cfg_step_shift;
+
+	return step + (sample_place(step, direction) < (n & ((1ull << cfg_step_shift) - 1)));
+}
+
+/*
+ * pages of RSS came (or went, below 0) in one event. Each step of pages has one sample, which stands
+ * for the whole of it: what is put down and what was seen never differ by more than a step.
+ */
+static __always_inline void attribute_pages(struct pmt_rss *r, const struct mm_struct *mm,
+					    __s64 pages)
+{
+	__u64 direction = pages < 0, n = pages < 0 ? -pages : pages, from, samples, bytes;
+	__u64 growth, shrink;
+	struct pmt_counts *c;
+	__u32 tgid = r->tgid;
+
+	from = __sync_fetch_and_add(&r->seen[direction], n);
+	samples = n;
+	if (cfg_step_shift)
+		samples = samples_before(from + n, direction) - samples_before(from, direction);
+	if (!samples)
+		return;
+	c = bpf_map_lookup_elem(&counts, &tgid);
+	if (!c)
+		return;
+	bytes = (samples << cfg_step_shift) * PAGE_BYTES;
+	growth = direction ? 0 : bytes;
+	shrink = direction ? bytes : 0;
+	if (!cfg_step_shift)
+		samples = 1;
+	if (bpf_get_current_task_btf()->mm != mm)
+		blame(c, PMT_ON_RSS, PMT_CAUSE_OTHER_TASK, growth, shrink, samples);
+	else
+		attribute(c, tgid, PMT_ON_RSS, growth, shrink, samples);
+}
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stacks: what BPF says of code objects and stacks as it meets them, and the sums.
+ */
+#include "trace/session.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "pymemtrace.skel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define RING_BYTES	(4u << 20) /* 2,000 code objects with their names and line tables */
+#define CODES_PER_STACK 2
+#define BATCH		256
+#define MAX_STACKS	(1u << 20)
+
+void stacks_configure(struct trace *t)
+{
+	const struct trace_options *o = &t->options;
+	uint32_t stacks = min(max(o->max_stacks, 1u), MAX_STACKS);
+
+	t->skel->rodata->cfg_stacks = o->stack_events;
+	t->skel->rodata->cfg_step_shift = o->step_shift;
+	t->skel->rodata->cfg_seed = (uint64_t)clock_monotonic_ns();
+	if (!o->stack_events)
+		return;
+	bpf_map__set_max_entries(t->skel->maps.sums, stacks);
+	bpf_map__set_max_entries(t->skel->maps.codes, stacks * CODES_PER_STACK);
+	bpf_map__set_max_entries(t->skel->maps.stack_events, RING_BYTES);
+}
+
+/* A record of the ring, checked: BPF wrote it, but its length is what was sent. */
+static int on_record(void *ctx, void *record, size_t size)
+{
+	struct trace *t = ctx;
+	const struct pmt_code_rec *code = record;
+	const struct pmt_stack_rec *stack = record;
+	const size_t head = offsetof(struct pmt_stack_rec, frames);
+
+	if (size >= sizeof(*code) && code->type == PMT_REC_CODE)
+		t->sink->code(t->sink->ctx, known_pid(t, code->tgid), code);
+	else if (size >= head && stack->type == PMT_REC_STACK && stack->nr <= PMT_MAX_FRAMES &&
+		 size >= head + stack->nr * sizeof(stack->frames[0]))
+		t->sink->stack(t->sink->ctx, known_pid(t, stack->tgid), stack);
+	return 0;
+}
+
+int stacks_open(struct trace *t, struct fault *f)
+{
+	t->stack_ring =
+		ring_buffer__new(bpf_map__fd(t->skel->maps.stack_events), on_record, t, NULL);
+	if (!t->stack_ring)
+		return fault_errno(f, errno, "cannot open the BPF ring buffer of stacks");
+	return 0;
+}
+
+void stacks_close(struct trace *t)
+{
+	ring_buffer__free(t->stack_ring);
+	t->stack_ring = NULL;
+}
+
+int trace_stack_fd(const struct trace *t)
+{
+	return t->stack_ring ? ring_buffer__epoll_fd(t->stack_ring) : -1;
+}
+
+int trace_read_stacks(struct trace *t, const struct trace_sink *sink)
+{
+	int err;
+
+	if (!t->stack_ring)
+		return 0;
+	t->sink = sink;
+	err = ring_buffer__consume(t->stack_ring);
+	t->sink = NULL;
+	return err < 0 ? err : 0;
+}
+
+int trace_set_walk(struct trace *t, pid_t pid, const struct pmt_walk *w, struct fault *f)
+{
+	uint32_t tgid = resolve_tgid(t, pid);
+	int err = tgid ? bpf_map__update_elem(t->skel->maps.walks, &tgid, sizeof(tgid), w,
+					      sizeof(*w), BPF_ANY)
+		       : -ESRCH;
+
+	if (err)
+		return fault_errno(f, -err, "cannot follow the stacks of process %d", (int)pid);
+	return 0;
+}
+
+void trace_stop(struct trace *t)
+{
+	t->skel->bss->stopped = 1;
+}
+
+int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx)
+{
+	_cleanup_free_ struct pmt_sum_key *keys = calloc(BATCH, sizeof(*keys));
+	_cleanup_free_ struct pmt_sum *sums = calloc(BATCH, sizeof(*sums));
+	int64_t to_realtime = clock_realtime_ns() - clock_monotonic_ns();
+	int fd = bpf_map__fd(t->skel->maps.sums), err = 0;
+	uint32_t batch, n;
+	bool first = true;
+
+	if (!keys || !sums)
+		return -ENOMEM;
+	while (!err) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(fd, first ? NULL : &batch, &batch, keys, sums, &n, NULL);
+		if (err < 0 && err != -ENOENT)
+			return err;
+		first = false;
+		for (uint32_t i = 0; i < n; i++) {
+			struct trace_sum s = {
+				.stack = keys[i].stack,
+				.pid = known_pid(t, keys[i].tgid),
+				.tid = (pid_t)keys[i].tid,
+				.event = keys[i].event,
+				.change = sums[i].change,
+				.first_ns = (int64_t)sums[i].first_ns + to_realtime,
+				.last_ns = (int64_t)sums[i].last_ns + to_realtime,
+			};
+
+			if (!s.pid)
+				continue;
+			memcpy(s.comm, sums[i].comm, sizeof(s.comm) - 1);
+			each(ctx, &s);
+		}
+	}
+	return 0;
+}
