@@ -73,14 +73,13 @@
 	const cells = c => c.codePointAt(0) >= 0x1100 ? 2 : 1;
 
 	const fitting = (s, room) => {
-		let used = 0, out = '';
-		for (const c of s) {
-			used += cells(c);
-			if (used > room)
-				return [out.slice(0, -1) + '…', 0];
-			out += c;
-		}
-		return [out, room - used];
+		const all = [...s];
+		let used = all.reduce((sum, c) => sum + cells(c), 0);
+		if (used <= room)
+			return [s, room - used];
+		while (used > room - 1)
+			used -= cells(all.pop());
+		return [all.join('') + '…', 0];
 	};
 
 	const label = (f, w) => {
@@ -310,7 +309,9 @@
 	window.addEventListener('resize', resize);
 	window.addEventListener('scroll', stick);
 	window.addEventListener('keydown', event => {
-		if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'f') {
+		/* a second Ctrl-F is the browser's own */
+		if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'f' &&
+		    document.activeElement !== ui.input) {
 			event.preventDefault();
 			ui.input.focus();
 			ui.input.select();
