@@ -91,6 +91,13 @@ $(B)/pymemtrace.skel.h: $(B)/pymemtrace.bpf.o
 # only trace/ sees the skeleton
 $(filter $(B)/user/trace/%,$(user_objects)): | $(B)/pymemtrace.skel.h
 
+# the flame graph's style and script, as C strings
+$(B)/output/%.inc: user/output/%
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $< >$@
+
+$(B)/user/output/profile_svg.o: | $(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
+
 # pprof's messages: one file of output/ and the tests see them
 $(B)/output/pprof.pb-c.c $(B)/output/pprof.pb-c.h &: user/output/pprof.proto
 	$(call msg,PROTOC,$(B)/output/pprof.pb-c.c)

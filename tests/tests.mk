@@ -53,6 +53,8 @@ $(B)/fuzz/clang/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(our_cflags) -O1 -g $(fuzz_sanitize) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
+$(B)/fuzz/gcc/user/output/profile_svg.o $(B)/fuzz/clang/user/output/profile_svg.o: | \
+	$(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
 $(B)/fuzz/gcc/user/output/profile_pprof.o $(B)/fuzz/clang/user/output/profile_pprof.o: | $(B)/output/pprof.pb-c.h
 
 # an archive: each harness links only what it uses
@@ -111,5 +113,10 @@ record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyen
 
 # What tests/live/test_frames compares with the interpreter's own word.
 $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+# Profiles made by hand, in every format, for tests/unit/test_svg and tests/formats.
+$(B)/sample_profile: $(B)/tests/tools/sample_profile.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

@@ -8,18 +8,19 @@
 
 #include "base/fault.h"
 #include "output/pprof.pb-c.h"
-#include "output/profile_pprof.h"
+#include "output/profile_out.h"
 
 #include <errno.h>
 #include <zlib.h>
 
 static char *written(const struct profile *p, enum profile_event event, size_t *ret_len)
 {
+	struct profile_view view = {.events = 1u << event};
 	struct fault f = {0};
 	struct catch c;
 	char *text;
 
-	if (profile_write_pprof(catch_open(&c), p, event, &f))
+	if (profile_write_pprof(catch_open(&c), p, &view, &f))
 		fail_msg("%s", f.text);
 	text = catch_text(&c);
 	*ret_len = c.len;
@@ -212,6 +213,7 @@ static void ids_and_strings_are_unique(void **state)
 	}
 	for (size_t i = 0; i < b->n_function; i++) {
 		assert_true(b->function[i]->id > 0);
+		assert_int_equal(b->function[i]->system_name, 0);
 		for (size_t k = 0; k < i; k++)
 			assert_int_not_equal(b->function[i]->id, b->function[k]->id);
 	}
@@ -268,11 +270,12 @@ static void a_full_disk_is_said(void **state)
 {
 	struct profile *p = sample_profile(true);
 	_cleanup_file_ FILE *full = fopen("/dev/full", "we");
+	struct profile_view view = {0};
 	struct fault f = {0};
 
 	assert_non_null(full);
 	setvbuf(full, NULL, _IONBF, 0);
-	assert_int_equal(profile_write_pprof(full, p, PROFILE_RSS, &f), -ENOSPC);
+	assert_int_equal(profile_write_pprof(full, p, &view, &f), -ENOSPC);
 	assert_non_null(strstr(f.text, "No space left"));
 	profile_free(p);
 }

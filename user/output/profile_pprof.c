@@ -11,16 +11,21 @@
  *	Locations
  *	     1: 0x0 M=1 load app.py:12:0 s=10
  *
+ * Each event that is shown has such a pair of sample types; "arena_..." and "pool_..." are the others.
+ * Labels: "pid", "tid" (numbers), "thread". A cause is a function of its own, without file. The
+ * comments say how it was recorded.
+ *
  * Messages of one type that follow each other are one message by the rules of protobuf: repeated
  * members add up. So each string, function, location and sample is written as a profile of its own,
  * and only indices are held.
  */
-#include "output/profile_pprof.h"
+#include "output/profile_out.h"
 
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
 #include "output/gzip.h"
+#include "output/profile_label.h"
 #include "output/pprof.pb-c.h"
 
 #include <errno.h>
@@ -42,8 +47,11 @@ struct numbered {
 struct writer {
 	struct gzip gz;
 	const struct profile *p;
+	const struct profile_view *view;
 	struct numbered *strings, *locations;
 	uint64_t nr_strings, nr_locations;
+	enum profile_event events[PROFILE_EVENTS]; /* that are shown */
+	size_t nr_events;
 	bool *written; /* functions */
 	uint8_t *buf;
 	size_t size;
@@ -62,6 +70,11 @@ static uint64_t cause_function(const struct writer *w, enum profile_cause c)
 static uint64_t cut_function(const struct writer *w)
 {
 	return (uint64_t)w->p->nr_functions + PROFILE_CAUSES;
+}
+
+static bool shown(const struct writer *w, pid_t pid)
+{
+	return !w->view->pid || w->view->pid == pid;
 }
 
 static void emit(struct writer *w, const Pprof__Profile *part)
@@ -152,25 +165,26 @@ static int64_t untrusted(struct writer *w, const char *s)
 static void emit_function(struct writer *w, uint64_t index)
 {
 	const struct profile *p = w->p;
-	const struct profile_function none = {.name = (char *)"[truncated]", .file = (char *)""};
-	const struct profile_function *f = index < p->nr_functions ? &p->functions[index] : &none;
 	Pprof__Profile part = PPROF__PROFILE__INIT;
 	Pprof__Function function = PPROF__FUNCTION__INIT, *functions[] = {&function};
-	_cleanup_free_ char *native = NULL;
+	char label[PROFILE_LABEL_SIZE];
 
 	if (w->written[index])
 		return;
 	w->written[index] = true;
 	function.id = FUNCTION_ID(index);
-	if (index >= p->nr_functions && index < cut_function(w))
-		function.name = string(w, profile_cause_text(index - p->nr_functions));
-	else if (f->kind == PROFILE_NATIVE && asprintf(&native, "<native: %s>", f->name) > 0)
-		function.name = untrusted(w, native);
-	else
-		function.name = untrusted(w, f->kind == PROFILE_UNNAMED ? "?" : f->name);
-	function.system_name = function.name;
-	function.filename = untrusted(w, f->file);
-	function.start_line = f->first_line;
+	if (index < p->nr_functions) {
+		const struct profile_function *f = &p->functions[index];
+
+		function.name = string(w, profile_function_label(label, sizeof(label), f));
+		function.filename = string(w, profile_place_label(label, sizeof(label), f, 0));
+		function.start_line = f->first_line;
+	} else {
+		function.name = string(w, index == cut_function(w)
+						  ? PROFILE_TRUNCATED_TEXT
+						  : profile_cause_text(index - p->nr_functions));
+	}
+	/* system_name stays "": where it equals the name, pprof takes "<module>" for a template */
 	part.n_function = 1;
 	part.function = functions;
 	emit(w, &part);
@@ -199,7 +213,7 @@ static uint64_t location(struct writer *w, uint64_t function, int32_t line)
 }
 
 /* thread: NULL for what no thread is known of */
-static void emit_sample(struct writer *w, uint64_t *locations, size_t nr,
+static void emit_sample(struct writer *w, uint64_t *locations, size_t nr, enum profile_event event,
 			const struct profile_change *c, pid_t pid,
 			const struct profile_thread *thread)
 {
@@ -208,7 +222,7 @@ static void emit_sample(struct writer *w, uint64_t *locations, size_t nr,
 	Pprof__Label pid_label = PPROF__LABEL__INIT, tid_label = PPROF__LABEL__INIT,
 		     name_label = PPROF__LABEL__INIT;
 	Pprof__Label *labels[] = {&pid_label, &tid_label, &name_label};
-	int64_t values[] = {c->growth, c->shrink};
+	int64_t values[2 * PROFILE_EVENTS] = {0};
 
 	pid_label.key = string(w, "pid");
 	pid_label.num = pid;
@@ -223,7 +237,12 @@ static void emit_sample(struct writer *w, uint64_t *locations, size_t nr,
 	sample.label = labels;
 	sample.n_location_id = nr;
 	sample.location_id = locations;
-	sample.n_value = ARRAY_SIZE(values);
+	for (size_t i = 0; i < w->nr_events; i++)
+		if (w->events[i] == event) {
+			values[2 * i] = c->growth;
+			values[2 * i + 1] = c->shrink;
+		}
+	sample.n_value = 2 * w->nr_events;
 	sample.value = values;
 	part.n_sample = 1;
 	part.sample = samples;
@@ -241,7 +260,7 @@ static void emit_row(struct writer *w, const struct profile_row *r)
 		ids[nr++] = location(w, s->frames[i].function, s->frames[i].line);
 	if (s->truncated)
 		ids[nr++] = location(w, cut_function(w), 0);
-	emit_sample(w, ids, nr, &r->change, t->pid, t);
+	emit_sample(w, ids, nr, r->event, &r->change, t->pid, t);
 }
 
 static void emit_causes(struct writer *w, const struct profile_process *of,
@@ -254,7 +273,7 @@ static void emit_causes(struct writer *w, const struct profile_process *of,
 		if (!change->growth && !change->shrink)
 			continue;
 		id = location(w, cause_function(w, c), 0);
-		emit_sample(w, &id, 1, change, of->pid, NULL);
+		emit_sample(w, &id, 1, event, change, of->pid, NULL);
 	}
 }
 
@@ -270,55 +289,70 @@ static void comment(struct writer *w, const char *text)
 
 /*
  *	pymemtrace-bpf 0.1.0, Linux 6.18.44 x86_64, hostname
- *	rss: sampled every ~32 pages (131,072 bytes)
- *	pid 4242: python3 app.py, CPython 3.12.1
+ *	rss: sampled every ~32 pages
+ *	pid 4242 (python3 app.py): CPython 3.12.1
  */
-static void emit_comments(struct writer *w, enum profile_event event)
+static void emit_comments(struct writer *w)
 {
 	const struct profile *p = w->p;
-	char line[1024];
+	char line[PROFILE_LABEL_SIZE + 256], label[PROFILE_LABEL_SIZE];
 
 	snprintf(line, sizeof(line), "%s, %s", p->program, p->host);
 	comment(w, line);
 	if (p->exact)
-		snprintf(line, sizeof(line), "%s: every change", profile_event_name(event));
+		comment(w, "rss: every change");
 	else
-		snprintf(line, sizeof(line), "%s: sampled every ~%" PRIu32 " pages",
-			 profile_event_name(event), p->step_pages);
-	comment(w, line);
+		snprintf(line, sizeof(line), "rss: sampled every ~%" PRIu32 " pages", p->step_pages);
+	if (!p->exact)
+		comment(w, line);
+	if (p->batched)
+		comment(w, "rss: this kernel counts in steps of 64 pages");
 	if (p->cut_short)
-		comment(w, "the recording was cut short: this is what it held up to there");
+		comment(w, "incomplete: the recording was cut short");
 	for (uint32_t i = 0; i < p->nr_processes; i++) {
 		const struct profile_process *of = &p->processes[i];
 
-		snprintf(line, sizeof(line), "pid %d: %s, %s", of->pid, of->command, of->python);
+		if (!shown(w, of->pid))
+			continue;
+		snprintf(line, sizeof(line), "%s: %s",
+			 profile_process_label(label, sizeof(label), p, of->pid), of->python);
 		comment(w, line);
 	}
 }
 
+static Pprof__ValueType value_type(struct writer *w, const char *event, const char *what)
+{
+	Pprof__ValueType t = PPROF__VALUE_TYPE__INIT;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s%s", event, what);
+	t.type = string(w, name);
+	t.unit = string(w, "bytes");
+	return t;
+}
+
 /* What there is one of. The first string must be "". */
-static void emit_head(struct writer *w, enum profile_event event)
+static void emit_head(struct writer *w)
 {
 	Pprof__Profile part = PPROF__PROFILE__INIT;
-	Pprof__ValueType growth = PPROF__VALUE_TYPE__INIT, shrink = PPROF__VALUE_TYPE__INIT,
-			 period = PPROF__VALUE_TYPE__INIT;
-	Pprof__ValueType *types[] = {&growth, &shrink};
+	Pprof__ValueType types[2 * PROFILE_EVENTS], *pointers[2 * PROFILE_EVENTS], period;
 	Pprof__Mapping mapping = PPROF__MAPPING__INIT, *mappings[] = {&mapping};
-	const char *name = profile_event_name(event);
-	char type[32];
 
 	string(w, "");
-	growth.unit = shrink.unit = period.unit = string(w, "bytes");
-	snprintf(type, sizeof(type), "%s_growth", name);
-	growth.type = string(w, type);
-	snprintf(type, sizeof(type), "%s_shrink", name);
-	shrink.type = string(w, type);
-	period.type = string(w, name);
-	part.n_sample_type = ARRAY_SIZE(types);
-	part.sample_type = types;
-	part.default_sample_type = growth.type;
+	for (size_t i = 0; i < 2 * w->nr_events; i++) {
+		types[i] = value_type(w, profile_event_name(w->events[i / 2]),
+				      i % 2 ? "_shrink" : "_growth");
+		pointers[i] = &types[i];
+	}
+	period = value_type(w, profile_event_name(w->events[0]), "");
+	part.n_sample_type = 2 * w->nr_events;
+	part.sample_type = pointers;
+	part.default_sample_type = types[0].type;
 	part.period_type = &period;
-	part.period = (int64_t)w->p->step_pages * w->p->page_bytes;
+	/* arenas and pools are never sampled */
+	part.period = w->events[0] == PROFILE_RSS
+			      ? (int64_t)w->p->step_pages * w->p->page_bytes
+			      : 1;
 	part.time_nanos = w->p->begin_ns;
 	part.duration_nanos = max(w->p->end_ns - w->p->begin_ns, (int64_t)0);
 	mapping.id = MAPPING_ID;
@@ -329,24 +363,39 @@ static void emit_head(struct writer *w, enum profile_event event)
 	emit(w, &part);
 }
 
-int profile_write_pprof(FILE *out, const struct profile *p, enum profile_event event,
+static void emit_all(struct writer *w)
+{
+	const struct profile *p = w->p;
+	unsigned int events = profile_view_events(p, w->view);
+
+	for (int e = 0; e < PROFILE_EVENTS; e++)
+		if (events & 1u << e)
+			w->events[w->nr_events++] = e;
+	if (!w->nr_events)
+		w->events[w->nr_events++] = PROFILE_RSS;
+	emit_head(w);
+	emit_comments(w);
+	for (uint32_t i = 0; i < p->nr_rows && !w->err; i++)
+		if (events & 1u << p->rows[i].event && shown(w, p->threads[p->rows[i].thread].pid))
+			emit_row(w, &p->rows[i]);
+	for (uint32_t i = 0; i < p->nr_processes; i++)
+		for (size_t e = 0; e < w->nr_events && shown(w, p->processes[i].pid); e++)
+			emit_causes(w, &p->processes[i], w->events[e]);
+}
+
+int profile_write_pprof(FILE *out, const struct profile *p, const struct profile_view *view,
 			struct fault *f)
 {
-	struct writer w = {.p = p};
+	struct writer w = {.p = p, .view = view};
 	int err = gzip_begin(&w.gz, out);
 
+	if (err)
+		return fault_errno(f, -err, "cannot write the profile");
 	w.written = calloc(p->nr_functions + PROFILE_CAUSES + 1, sizeof(*w.written));
-	if (!w.written)
+	if (w.written)
+		emit_all(&w);
+	else
 		w.err = -ENOMEM;
-	if (!err && !w.err) {
-		emit_head(&w, event);
-		emit_comments(&w, event);
-		for (uint32_t i = 0; i < p->nr_rows && !w.err; i++)
-			if (p->rows[i].event == event)
-				emit_row(&w, &p->rows[i]);
-		for (uint32_t i = 0; i < p->nr_processes; i++)
-			emit_causes(&w, &p->processes[i], event);
-	}
 	err = gzip_end(&w.gz);
 	if (w.err)
 		err = w.err;

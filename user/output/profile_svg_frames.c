@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "output/profile_label.h"
 #include "output/svg.h"
 
 #include <errno.h>
@@ -61,7 +62,7 @@ static struct child *children_of(struct svg_graph *g, uint32_t node, size_t *ret
 	size_t nr = 0;
 
 	*ret_nr = 0;
-	for (uint32_t c = g->tree->nodes[node].first; c != PROFILE_NONE; c = g->tree->nodes[c].next)
+	for (uint32_t c = g->tree->nodes[node].child; c != PROFILE_NONE; c = g->tree->nodes[c].next)
 		nr += bytes_of(g, &g->tree->nodes[c].total) > 0;
 	if (!nr)
 		return NULL;
@@ -70,10 +71,10 @@ static struct child *children_of(struct svg_graph *g, uint32_t node, size_t *ret
 		g->err = -ENOMEM;
 		return NULL;
 	}
-	for (uint32_t c = g->tree->nodes[node].first; c != PROFILE_NONE; c = g->tree->nodes[c].next)
+	for (uint32_t c = g->tree->nodes[node].child; c != PROFILE_NONE; c = g->tree->nodes[c].next)
 		if (bytes_of(g, &g->tree->nodes[c].total) > 0)
 			all[(*ret_nr)++] = (struct child){c, bytes_of(g, &g->tree->nodes[c].total),
-							g->tree->nodes[c].kind == 2};
+							g->tree->nodes[c].kind == PROFILE_NODE_CAUSE};
 	qsort(all, nr, sizeof(*all), by_bytes);
 	return all;
 }
@@ -135,62 +136,53 @@ static void print_tip(const struct svg_graph *g, FILE *out, uint32_t node)
 	print_figures(out, "growth", n->total.growth, n->self.growth, all->growth, 1);
 	print_figures(out, "shrinkage", n->total.shrink, n->self.shrink, all->shrink, -1);
 	fprintf(out, "\nnet %s", text_size(a, n->total.growth - n->total.shrink, true));
-	if (!g->view->p->exact)
+	if (!g->profile->exact)
 		fprintf(out, ", of %" PRIu64 " samples: ± %s", n->total.events,
-			text_size(a, profile_error(g->view->p, n->total.events), false));
+			text_size(a, profile_error(g->profile, n->total.events), false));
 }
 
-/* "app.py:12" */
-static void print_place(FILE *out, const struct profile_function *f, int32_t line)
+/* What the label shows behind the name: "app.py:12" */
+static void print_place(FILE *out, const char *place)
 {
-	const char *slash = strrchr(f->file, '/');
+	const char *slash = strrchr(place, '/');
 
-	if (!*f->file)
+	if (!*place)
 		return;
 	fputs(" data-l=\"", out);
-	svg_text(out, slash ? slash + 1 : f->file);
-	if (line)
-		fprintf(out, ":%" PRId32, line);
+	svg_text(out, slash ? slash + 1 : place);
 	fputc('"', out);
 }
 
-static const char *name_of(const struct svg_graph *g, const struct profile_node *n, char buf[static SVG_MAX_TEXT])
+static void print_class(const struct svg_graph *g, const struct profile_node *n, char class[static 8])
 {
-	const struct profile_function *f = &g->view->p->functions[n->function];
-
-	if (n->kind == 0)
-		return g->shrink ? "all shrinkage" : "all growth";
-	if (n->kind == 2)
-		return profile_cause_text(n->function);
-	if (n->kind == 3)
-		return "[truncated]";
-	if (f->kind == PROFILE_UNNAMED)
-		return "?";
-	if (f->kind == PROFILE_PYTHON)
-		return f->name;
-	snprintf(buf, SVG_MAX_TEXT, "<native: %s>", f->name);
-	return buf;
+	if (n->kind == PROFILE_NODE_FUNCTION)
+		snprintf(class, 8, "c%u", colour_of(g->profile->functions[n->of].file));
+	else
+		strcpy(class, n->kind == PROFILE_NODE_CAUSE ? "none" : "all");
 }
 
 static void print_frame(const struct svg_graph *g, FILE *out, uint32_t node, const struct place *at)
 {
 	const struct profile_node *n = &g->tree->nodes[node];
-	const struct profile_function *f = n->kind == 1 ? &g->view->p->functions[n->function] : NULL;
-	char class[8], buf[SVG_MAX_TEXT];
-	const char *name = name_of(g, n, buf);
+	char class[8], name[PROFILE_LABEL_SIZE], place[PROFILE_LABEL_SIZE] = "";
 
-	snprintf(class, sizeof(class), "c%u", colour_of(f ? f->file : ""));
-	print_open(out, f ? class : n->kind == 0 ? "all" : "none", node, at);
-	if (f)
-		print_place(out, f, n->line);
+	if (n->kind == PROFILE_NODE_FUNCTION) {
+		const struct profile_function *f = &g->profile->functions[n->of];
+
+		profile_function_label(name, sizeof(name), f);
+		profile_place_label(place, sizeof(place), f, f->first_line);
+	} else if (n->kind == PROFILE_NODE_ROOT) {
+		strcpy(name, g->shrink ? "all shrinkage" : "all growth");
+	} else {
+		profile_node_label(name, sizeof(name), g->profile, n);
+	}
+	print_class(g, n, class);
+	print_open(out, class, node, at);
+	print_place(out, place);
 	fputs("><title>", out);
 	svg_text(out, name);
 	fputc('\n', out);
-	if (f && *f->file) {
-		svg_text(out, f->file);
-		if (n->line)
-			fprintf(out, ":%" PRId32, n->line);
-	}
+	svg_text(out, place);
 	print_tip(g, out, node);
 	print_box(g, out, at, name);
 }

@@ -6,7 +6,7 @@
 #ifndef PMT_OUTPUT_PROFILE_SVG_FRAMES_H
 #define PMT_OUTPUT_PROFILE_SVG_FRAMES_H
 
-#include "output/profile_out.h"
+#include "model/profile_tree.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 #define SVG_ROW	   17 /* from one frame to the one below it */
 
 struct svg_graph {
-	const struct profile_view *view;
+	const struct profile *profile;
 	const struct profile_tree *tree;
 	bool shrink;
 	int64_t total;

@@ -3,20 +3,30 @@
  * Text in SVG:
  *
  *	a<b> & "c"  ->  a&lt;b&gt; &amp; &quot;c&quot;
- *	\x1b[31m    ->  \x1b[31m (a backslash and three letters)
  */
 #include "output/svg.h"
 
-#include "base/text.h"
-
 #include <limits.h>
 #include <stdbool.h>
-#include <string.h>
 
-/* Of a valid sequence. */
+/* Of the character at s; never past a NUL. */
 static size_t sequence(const unsigned char *s)
 {
-	return *s < 0x80 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+	size_t len = *s < 0xc0 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;
+
+	for (size_t i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return i;
+	return len;
+}
+
+static bool writable(const unsigned char *s, size_t len)
+{
+	if (len == 1)
+		return *s >= 0x20 && *s < 0x7f;
+	if (len == 3 && s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe)
+		return false;
+	return len == (*s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4);
 }
 
 /* From U+1100 on, with the script's rule: too wide rather than too narrow. */
@@ -44,19 +54,16 @@ static void put(FILE *out, const unsigned char *s, size_t len)
 		fputs("&#39;", out);
 		return;
 	}
-	if (len == 3 && s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe)
+	if (!writable(s, len))
 		fputc('?', out);
 	else
 		fwrite(s, 1, len, out);
 }
 
-unsigned int svg_columns(const char *s)
+static unsigned int columns_of(const unsigned char *p)
 {
-	char safe[SVG_MAX_TEXT];
-	const unsigned char *p = (unsigned char *)safe;
 	unsigned int columns = 0;
 
-	text_escape(safe, sizeof(safe), s, strlen(s));
 	for (; *p; p += sequence(p))
 		columns += width_of(p, sequence(p));
 	return columns;
@@ -64,18 +71,12 @@ unsigned int svg_columns(const char *s)
 
 void svg_text_cut(FILE *out, const char *s, unsigned int columns)
 {
-	const bool cut = columns != UINT_MAX && svg_columns(s) > columns;
-	char safe[SVG_MAX_TEXT];
-	const unsigned char *p = (unsigned char *)safe;
+	const unsigned char *p = (const unsigned char *)s;
+	bool cut = columns_of(p) > columns;
 	unsigned int room = cut && columns ? columns - 1 : columns;
 
-	text_escape(safe, sizeof(safe), s, strlen(s));
-	for (size_t len; *p; p += len) {
-		len = sequence(p);
-		if (width_of(p, len) > room)
-			break;
-		if (room != UINT_MAX)
-			room -= width_of(p, len);
+	for (size_t len; *p && width_of(p, len = sequence(p)) <= room; p += len) {
+		room -= width_of(p, len);
 		put(out, p, len);
 	}
 	if (cut && columns)
