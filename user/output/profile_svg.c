@@ -30,7 +30,7 @@
 #include <time.h>
 
 #define BAR_X	   110
-#define BAR_WIDTH  700 /* of the larger one */
+#define BAR_WIDTH  480 /* of the larger one */
 #define TOOLS_Y	   106
 #define FIRST_Y	   168 /* of the growth's first frame */
 #define HEADING	   34  /* between graphs */
@@ -119,11 +119,6 @@ static void print_how(struct page *g)
 		fprintf(g->out, " · sampled every ~%" PRIu32 " pages (%s), ± is one standard error",
 			p->step_pages,
 			text_size(size, (int64_t)p->step_pages * p->page_bytes, false));
-	fputs(" · ", g->out);
-	svg_text(g->out, text_escape(text, sizeof(text), p->program, strlen(p->program)));
-	if (*p->host)
-		fputs(" on ", g->out);
-	svg_text(g->out, text_escape(text, sizeof(text), p->host, strlen(p->host)));
 	fputs("</text>\n", g->out);
 }
 
@@ -191,8 +186,8 @@ static void note_narrow(struct page *g, unsigned int i)
 	if (!graph->nr_narrow)
 		return;
 	snprintf(text, sizeof(text),
-		 "%s: %" PRIu64 " frames narrower than %s are drawn together or left out, %s in all.",
-		 nouns[i], graph->nr_narrow, text_size(a, graph->narrowest, false),
+		 "Of %s, frames below %s are drawn together or left out: %" PRIu64 ", %s in all.",
+		 nouns[i], text_size(a, graph->narrowest, false), graph->nr_narrow,
 		 text_size(b, graph->narrow, false));
 	note(g, text);
 }
@@ -210,6 +205,7 @@ static void note_lost(struct page *g, uint64_t nr, const char *what)
 static void print_notes(struct page *g)
 {
 	const struct profile *p = g->profile;
+	char text[1024], safe[1024];
 
 	note(g, "Callers are above, callees below; the width is bytes. Click zooms, Esc resets. Colours tell files apart.");
 	note_narrow(g, 0);
@@ -221,13 +217,15 @@ static void print_notes(struct page *g)
 	note_lost(g, p->names_lost, "functions were gone before their names could be read");
 	note_lost(g, p->lines_lost, "functions were gone before their lines could be read");
 	note_lost(g, g->graphs[0].tree->nr_cut, "stacks found no room in full");
+	snprintf(text, sizeof(text), "%s%s%s", p->program, *p->host ? ", " : "", p->host);
+	note(g, text_escape(safe, sizeof(safe), text, strlen(text)));
 }
 
 static unsigned int height_of(const struct page *g)
 {
 	/* all notes that there can be */
 	return FIRST_Y + (g->graphs[0].depth + g->graphs[1].depth) * SVG_ROW + 2 * HEADING +
-	       8 * LINE;
+	       9 * LINE;
 }
 
 static int print_page(struct page *g)

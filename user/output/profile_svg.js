@@ -107,6 +107,7 @@
 		f.g.classList.toggle('up', above);
 		if (outside || w < narrowest)
 			return;
+		f.g.classList.toggle('thin', w < 2);
 		f.rect.setAttribute('x', (margin + left).toFixed(2));
 		f.rect.setAttribute('width', w.toFixed(2));
 		f.text.setAttribute('x', (margin + left + padding).toFixed(2));
