@@ -1,49 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The JSON Schema (draft 2020-12) of every document. The members of records follow from the field
- * tables; the nesting repeats json.c and json_report.c, and a unit test holds the two together.
+ * tables; the nesting repeats json.c and json_report.c, and a unit test holds the two together. The
+ * schema of profiles is in json_schema_profile.c.
  */
-#include "output/json.h"
+#include "output/json_schema.h"
 
+#include "output/json.h"
 #include "output/tables.h"
 
-static void add(json_t *object_schema, const char *name, json_t *value)
+void schema_add(json_t *object_schema, const char *name, json_t *value)
 {
 	json_object_set_new(json_object_get(object_schema, "properties"), name, value);
 	json_array_append_new(json_object_get(object_schema, "required"), json_string(name));
 }
 
-static void add_optional(json_t *object_schema, const char *name, json_t *value)
+void schema_add_optional(json_t *object_schema, const char *name, json_t *value)
 {
 	json_object_set_new(json_object_get(object_schema, "properties"), name, value);
 }
 
-static json_t *ref(const char *name)
+json_t *schema_ref(const char *name)
 {
 	return json_pack("{s:s+}", "$ref", "#/$defs/", name);
 }
 
-static json_t *or_null(json_t *schema)
+json_t *schema_or_null(json_t *schema)
 {
 	return json_pack("{s:[o,{s:s}]}", "anyOf", schema, "type", "null");
 }
 
-static json_t *array_of(json_t *items)
+json_t *schema_array_of(json_t *items)
 {
 	return json_pack("{s:s, s:o}", "type", "array", "items", items);
 }
 
-static json_t *integer(const char *help)
+json_t *schema_integer(const char *help)
 {
 	return json_pack("{s:s, s:s}", "type", "integer", "description", help);
 }
 
-static json_t *object(void)
+json_t *schema_object(void)
 {
 	return json_pack("{s:s, s:{}, s:[]}", "type", "object", "properties", "required");
 }
 
-static void merge(json_t *object_schema, const struct field_table *t, bool required)
+void schema_merge(json_t *object_schema, const struct field_table *t, bool required)
 {
 	json_t *rows = fields_schema(t);
 
@@ -55,27 +57,28 @@ static void merge(json_t *object_schema, const struct field_table *t, bool requi
 	json_decref(rows);
 }
 
-static json_t *document(const char *kind)
+json_t *schema_document(const char *kind)
 {
-	json_t *o = object();
+	json_t *o = schema_object();
 
-	add(o, "schema", json_pack("{s:s}", "const", JSON_SCHEMA_NAME));
-	add(o, "kind", json_pack("{s:s}", "const", kind));
+	schema_add(o, "schema", json_pack("{s:s}", "const", JSON_SCHEMA_NAME));
+	schema_add(o, "kind", json_pack("{s:s}", "const", kind));
 	return o;
 }
 
 static json_t *stats_schema(void)
 {
-	json_t *pymalloc = object(), *o = object();
+	json_t *pymalloc = schema_object(), *o = schema_object();
 
-	merge(pymalloc, &stats_sizes_table, true);
-	merge(pymalloc, &stats_table, true);
-	add(pymalloc, "object_mallocs",
-	    or_null(integer("calls of the allocator, with debug hooks of 3.6 and 3.7")));
-	add(pymalloc, "classes", array_of(fields_schema(&class_table)));
-	add(pymalloc, "arena_map", or_null(fields_schema(&arena_map_table)));
-	add(o, "pymalloc", or_null(pymalloc));
-	add(o, "free_lists", array_of(fields_schema(&free_list_table)));
+	schema_merge(pymalloc, &stats_sizes_table, true);
+	schema_merge(pymalloc, &stats_table, true);
+	schema_add(pymalloc, "object_mallocs",
+		   schema_or_null(schema_integer(
+			   "calls of the allocator, with debug hooks of 3.6 and 3.7")));
+	schema_add(pymalloc, "classes", schema_array_of(fields_schema(&class_table)));
+	schema_add(pymalloc, "arena_map", schema_or_null(fields_schema(&arena_map_table)));
+	schema_add(o, "pymalloc", schema_or_null(pymalloc));
+	schema_add(o, "free_lists", schema_array_of(fields_schema(&free_list_table)));
 	return o;
 }
 
@@ -93,99 +96,106 @@ static json_t *changes(const struct field_table *t)
 static json_t *stats_change_schema(void)
 {
 	json_t *pymalloc = changes(&stats_table), *lists = fields_schema(&free_list_table);
-	json_t *o = object();
+	json_t *o = schema_object();
 
-	merge(pymalloc, &stats_sizes_table, true);
-	add(pymalloc, "classes", array_of(changes(&class_table)));
+	schema_merge(pymalloc, &stats_sizes_table, true);
+	schema_add(pymalloc, "classes", schema_array_of(changes(&class_table)));
 	json_object_del(json_object_get(json_object_get(lists, "properties"), "count"), "minimum");
 	json_object_set_new(json_object_get(json_object_get(lists, "properties"), "count"),
 			    "description", json_string("change of the number of objects"));
-	add(o, "pymalloc", or_null(pymalloc));
-	add(o, "free_lists", array_of(lists));
+	schema_add(o, "pymalloc", schema_or_null(pymalloc));
+	schema_add(o, "free_lists", schema_array_of(lists));
 	return o;
 }
 
 static json_t *snapshot_schema(void)
 {
-	json_t *o = document("snapshot");
+	json_t *o = schema_document("snapshot");
 
-	merge(o, &snapshot_table, true);
-	add(o, "process", ref("process"));
-	add(o, "python", ref("python"));
-	add(o, "rss", ref("rss"));
-	add(o, "losses", fields_schema(&losses_table));
-	add(o, "stats", or_null(ref("stats")));
+	schema_merge(o, &snapshot_table, true);
+	schema_add(o, "process", schema_ref("process"));
+	schema_add(o, "python", schema_ref("python"));
+	schema_add(o, "rss", schema_ref("rss"));
+	schema_add(o, "losses", fields_schema(&losses_table));
+	schema_add(o, "stats", schema_or_null(schema_ref("stats")));
 	return o;
 }
 
 static json_t *state_schema(void)
 {
-	json_t *o = document("state");
+	json_t *o = schema_document("state");
 
-	add(o, "time_ns", integer("since 1970 UTC"));
-	add(o, "process", ref("process"));
-	add(o, "python", ref("python"));
-	add(o, "rss", ref("rss"));
-	add(o, "outside_pymalloc_min_bytes",
-	    or_null(integer("anonymous memory outside pymalloc's arenas, at least")));
-	add(o, "stats", or_null(ref("stats")));
-	add(o, "health", ref("health"));
+	schema_add(o, "time_ns", schema_integer("since 1970 UTC"));
+	schema_add(o, "process", schema_ref("process"));
+	schema_add(o, "python", schema_ref("python"));
+	schema_add(o, "rss", schema_ref("rss"));
+	schema_add(o, "outside_pymalloc_min_bytes",
+		   schema_or_null(
+			   schema_integer("anonymous memory outside pymalloc's arenas, at least")));
+	schema_add(o, "stats", schema_or_null(schema_ref("stats")));
+	schema_add(o, "health", schema_ref("health"));
 	return o;
 }
 
 static json_t *change_schema(void)
 {
-	json_t *o = document("change");
+	json_t *o = schema_document("change");
 
-	merge(o, &change_table, true);
-	add(o, "rss_before", ref("rss"));
-	add(o, "rss_after", ref("rss"));
-	add(o, "rss_change", ref("rss"));
-	merge(o, &arena_events_table, false);
-	merge(o, &arena_state_table, false);
-	add_optional(o, "pools_taken_events", integer("pools taken, counted (gross)"));
-	add_optional(o, "pools_taken_by_class", array_of(integer("of size class 0, 1, ...")));
-	add_optional(o, "pools_taken_other",
-		     integer("by interpreters with an allocator of their own"));
-	add_optional(o, "pools_net_from_state", integer("pools in use now less before (net)"));
-	add(o, "stats_change", or_null(ref("stats_change")));
-	add(o, "health", ref("health"));
+	schema_merge(o, &change_table, true);
+	schema_add(o, "rss_before", schema_ref("rss"));
+	schema_add(o, "rss_after", schema_ref("rss"));
+	schema_add(o, "rss_change", schema_ref("rss"));
+	schema_merge(o, &arena_events_table, false);
+	schema_merge(o, &arena_state_table, false);
+	schema_add_optional(o, "pools_taken_events",
+			    schema_integer("pools taken, counted (gross)"));
+	schema_add_optional(o, "pools_taken_by_class",
+			    schema_array_of(schema_integer("of size class 0, 1, ...")));
+	schema_add_optional(o, "pools_taken_other",
+			    schema_integer("by interpreters with an allocator of their own"));
+	schema_add_optional(o, "pools_net_from_state",
+			    schema_integer("pools in use now less before (net)"));
+	schema_add(o, "stats_change", schema_or_null(schema_ref("stats_change")));
+	schema_add(o, "health", schema_ref("health"));
+	schema_add_optional(o, "functions", schema_array_of(schema_ref("function")));
+	schema_add_optional(o, "attribution", schema_ref("attribution"));
 	return o;
 }
 
 static json_t *list_schema(void)
 {
-	json_t *o = document("list");
+	json_t *o = schema_document("list");
 
-	add(o, "processes", array_of(fields_schema(&list_table)));
-	add(o, "denied", integer("processes that may not be looked at"));
+	schema_add(o, "processes", schema_array_of(fields_schema(&list_table)));
+	schema_add(o, "denied", schema_integer("processes that may not be looked at"));
 	return o;
 }
 
 static json_t *diff_schema(void)
 {
-	json_t *o = document("diff");
+	json_t *o = schema_document("diff");
 
-	add_optional(o, "rss_change", ref("rss"));
-	add(o, "stats_change", ref("stats_change"));
+	schema_add_optional(o, "rss_change", schema_ref("rss"));
+	schema_add(o, "stats_change", schema_ref("stats_change"));
 	return o;
 }
 
 static json_t *health_schema(void)
 {
-	json_t *o = document("health");
+	json_t *o = schema_document("health");
 
-	add(o, "health", ref("health"));
+	schema_add(o, "health", schema_ref("health"));
 	return o;
 }
 
 static json_t *doctor_schema(void)
 {
-	json_t *o = document("doctor");
+	json_t *o = schema_document("doctor");
 
-	add(o, "features", array_of(fields_schema(&feature_table)));
-	add(o, "ok",
-	    json_pack("{s:s, s:s}", "type", "boolean", "description", "stat can fully work here"));
+	schema_add(o, "features", schema_array_of(fields_schema(&feature_table)));
+	schema_add(o, "ok",
+		   json_pack("{s:s, s:s}", "type", "boolean", "description",
+			     "stat can fully work here"));
 	return o;
 }
 
@@ -196,10 +206,11 @@ json_t *json_schema(void)
 			  fields_schema(&process_table), "python", fields_schema(&python_table),
 			  "rss", fields_schema(&rss_table), "health", fields_schema(&health_table),
 			  "stats", stats_schema(), "stats_change", stats_change_schema());
-	json_t *kinds =
-		json_pack("[o, o, o, o, o, o, o]", snapshot_schema(), diff_schema(), state_schema(),
-			  change_schema(), health_schema(), list_schema(), doctor_schema());
+	json_t *kinds = json_pack("[o, o, o, o, o, o, o, o]", snapshot_schema(), diff_schema(),
+				  state_schema(), change_schema(), health_schema(), list_schema(),
+				  doctor_schema(), schema_profile());
 
+	schema_profile_definitions(defs);
 	return json_pack("{s:s, s:s, s:o, s:o}", "$schema",
 			 "https://json-schema.org/draft/2020-12/schema", "title", JSON_SCHEMA_NAME,
 			 "oneOf", kinds, "$defs", defs);

@@ -231,4 +231,110 @@ static const struct field health_rows[] = {
 	    "the bytes of all arenas are not the sum of their parts"),
 };
 TABLE(health);
+
+static const struct field profile_rows[] = {
+	ROW("begin_ns", FIELD_I64, profile, begin_ns, "when recording began, since 1970 UTC"),
+	ROW("end_ns", FIELD_I64, profile, end_ns, "when it ended"),
+	ROW("exact", FIELD_BOOL, profile, exact, "every change has its stack; else sampled"),
+	ROW("batched", FIELD_BOOL, profile, batched,
+	    "the kernel counted RSS in steps of 64 pages per thread and kind"),
+	ROW("step_pages", FIELD_U32, profile, step_pages, "mean distance of samples; 1 when exact"),
+	ROW("page_bytes", FIELD_U32, profile, page_bytes, "size of a page"),
+	ROW("cut_short", FIELD_BOOL, profile, cut_short,
+	    "the recording ends early: this is what it held up to there"),
+	ROW("host", FIELD_TEXT, profile, host, "kernel and name of the machine"),
+	ROW("program", FIELD_TEXT, profile, program, "what recorded it"),
+	ROW("names_lost", FIELD_U64, profile, names_lost,
+	    "code objects gone before their names could be read"),
+	ROW("lines_lost", FIELD_U64, profile, lines_lost,
+	    "code objects gone before their line tables could be read"),
+};
+TABLE(profile);
+
+static const struct field profile_process_rows[] = {
+	ROW("pid", FIELD_I32, profile_process, pid, "process id"),
+	ROW("command", FIELD_TEXT, profile_process, command, "arguments joined by spaces"),
+	ROW("python", FIELD_TEXT, profile_process, python, "its interpreter"),
+	ROW("rss_before_bytes", FIELD_BYTES, profile_process, rss_before, "resident at first"),
+	ROW("rss_after_bytes", FIELD_BYTES, profile_process, rss_after, "resident at last"),
+	ROW("ended", FIELD_BOOL, profile_process, ended, "it ended while it was recorded"),
+};
+TABLE(profile_process);
+
+static const struct field profile_change_rows[] = {
+	ROW("growth_bytes", FIELD_BYTES, profile_change, growth, "bytes that came"),
+	ROW("shrink_bytes", FIELD_BYTES, profile_change, shrink, "bytes that went"),
+	ROW("events", FIELD_U64, profile_change, events, "changes seen; when sampled, samples"),
+};
+TABLE(profile_change);
+
+static const struct field function_name_rows[] = {
+	WORDS("kind", function_name_record, kind, "python, native or unnamed"),
+	ROW("name", FIELD_TEXT, function_name_record, name,
+	    "qualified since 3.11; of native ones the library; null: not known"),
+	ROW("file", FIELD_TEXT, function_name_record, file, "source file, null: not known"),
+	ROW("first_line", FIELD_MAYBE, function_name_record, first_line, "where it begins"),
+};
+TABLE(function_name);
+
+static const struct field profile_thread_rows[] = {
+	ROW("pid", FIELD_I32, profile_thread, pid, "process id"),
+	ROW("tid", FIELD_I32, profile_thread, tid, "thread id"),
+	WORDS("comm", profile_thread, comm, "its name in the kernel"),
+};
+TABLE(profile_thread);
+
+static const struct field profile_row_rows[] = {
+	WORDS("event", profile_row_record, event, "rss, arena or pool"),
+	ROW("stack", FIELD_U32, profile_row_record, row.stack, "index in stacks"),
+	ROW("thread", FIELD_U32, profile_row_record, row.thread, "index in threads"),
+	ROW("growth_bytes", FIELD_BYTES, profile_row_record, row.change.growth, "bytes that came"),
+	ROW("shrink_bytes", FIELD_BYTES, profile_row_record, row.change.shrink, "bytes that went"),
+	ROW("events", FIELD_U64, profile_row_record, row.change.events,
+	    "changes seen; when sampled, samples"),
+	ROW("first_ns", FIELD_I64, profile_row_record, row.first_ns, "when the first was seen"),
+	ROW("last_ns", FIELD_I64, profile_row_record, row.last_ns, "when the last was seen"),
+};
+TABLE(profile_row);
+
+static const struct field profile_arena_rows[] = {
+	ROW("pid", FIELD_I32, profile_arena_record, arena.pid, "process id"),
+	ROW("address", FIELD_U64, profile_arena_record, arena.address, "where it is"),
+	ROW("bytes", FIELD_U64, profile_arena_record, arena.bytes, "its size"),
+	ROW("used_bytes", FIELD_U64, profile_arena_record, arena.used_bytes, "in blocks in use"),
+	ROW("pools", FIELD_U32, profile_arena_record, arena.pools, "pools that it has"),
+	ROW("free_pools", FIELD_U32, profile_arena_record, arena.free_pools, "of them unused"),
+	ROW("stack", FIELD_MAYBE, profile_arena_record, stack,
+	    "who opened it, index in stacks; null: before attach"),
+	ROW("thread", FIELD_MAYBE, profile_arena_record, thread, "index in threads, or null"),
+	ROW("opened_ns", FIELD_MAYBE, profile_arena_record, opened_ns,
+	    "when; null: before attach"),
+};
+TABLE(profile_arena);
+
+static const struct field function_rows[] = {
+	WORDS("event", function_record, event, "rss, arena or pool"),
+	ROW("function", FIELD_TEXT, function_record, function, "name, or <native: library>"),
+	ROW("file", FIELD_TEXT, function_record, file, "source file, null: not known"),
+	ROW("first_line", FIELD_MAYBE, function_record, first_line, "where it begins"),
+	ROW("hot_line", FIELD_MAYBE, function_record, hot_line,
+	    "that of its lines where most growth was its own"),
+	ROW("self_bytes", FIELD_BYTES, function_record, self, "growth less shrinkage in it"),
+	ROW("self_growth_bytes", FIELD_BYTES, function_record, self_change.growth, "growth in it"),
+	ROW("self_shrink_bytes", FIELD_BYTES, function_record, self_change.shrink,
+	    "shrinkage in it"),
+	ROW("self_error_bytes", FIELD_BYTES, function_record, error,
+	    "one standard error of self_bytes, from sampling; 0 when exact"),
+	ROW("total_bytes", FIELD_BYTES, function_record, total,
+	    "growth less shrinkage in it and what it calls"),
+	ROW("total_growth_bytes", FIELD_BYTES, function_record, total_change.growth,
+	    "growth in it and what it calls"),
+	ROW("total_shrink_bytes", FIELD_BYTES, function_record, total_change.shrink,
+	    "shrinkage in it and what it calls"),
+	ROW("events", FIELD_U64, function_record, self_change.events,
+	    "changes in it; when sampled, samples"),
+	ROW("total_events", FIELD_U64, function_record, total_change.events,
+	    "in it and what it calls"),
+};
+TABLE(function);
 /* clang-format on */

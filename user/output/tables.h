@@ -7,9 +7,11 @@
 #define PMT_OUTPUT_TABLES_H
 
 #include "model/list_row.h"
+#include "model/profile.h"
 #include "model/report.h"
 #include "model/snapshot.h"
 #include "output/fields.h"
+#include "output/profile_functions.h"
 
 struct rss_record {
 	struct rss rss;
@@ -25,6 +27,24 @@ struct class_record {
 struct feature_record {
 	const char *name, *offers, *without, *detail;
 	bool available, required;
+};
+
+/* A function of a profile, as stacks refer to it. */
+struct function_name_record {
+	char kind[8]; /* python, native, unnamed */
+	char *name, *file;
+	int64_t first_line; /* -1: none */
+};
+
+struct profile_row_record {
+	char event[8];
+	struct profile_row row;
+};
+
+/* Indices are -1 where there is none. */
+struct profile_arena_record {
+	struct profile_arena arena;
+	int64_t stack, thread, opened_ns;
 };
 
 extern const struct field_table snapshot_table;	    /* struct snapshot, its own figures */
@@ -43,5 +63,14 @@ extern const struct field_table arena_events_table; /* struct report_change, fro
 extern const struct field_table arena_state_table;  /* struct report_change, from state */
 extern const struct field_table feature_table;	    /* struct feature_record */
 extern const struct field_table health_table;	    /* struct report_health */
+
+extern const struct field_table profile_table;	       /* struct profile, its own figures */
+extern const struct field_table profile_process_table; /* struct profile_process */
+extern const struct field_table profile_change_table;  /* struct profile_change */
+extern const struct field_table function_name_table;   /* struct function_name_record */
+extern const struct field_table profile_thread_table;  /* struct profile_thread */
+extern const struct field_table profile_row_table;     /* struct profile_row_record */
+extern const struct field_table profile_arena_table;   /* struct profile_arena_record */
+extern const struct field_table function_table;	       /* struct function_record */
 
 #endif

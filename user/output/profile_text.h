@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Profiles as text for a person. `report` prints, for each event that was recorded,
+ *
+ *	RSS by call stack, callers first
+ *	    total       self       grew     shrank  function
+ *	+49.0 MiB             65.0 MiB   16.0 MiB  <module>  /srv/app/app.py:1
+ *	+49.0 MiB             65.0 MiB   16.0 MiB    main  /srv/app/app.py:210
+ *	+55.0 MiB  +24.0 MiB  65.0 MiB   10.0 MiB    ├─ Loader.load  /srv/app/load.py:40
+ *	...
+ *	RSS by function, the first 20 of 214 by self_bytes
+ *	     self    total  events  at line  function  file
+ *	...
+ *	RSS: what was seen, and whose it is
+ *	      net       bytes  events
+ *	...
+ *
+ * where a chain of calls without branches is not indented, and what shrank has columns of its own
+ * only if something did. "at line": that of the function's lines where most of its own growth was.
+ */
+#ifndef PMT_OUTPUT_PROFILE_TEXT_H
+#define PMT_OUTPUT_PROFILE_TEXT_H
+
+#include "model/profile_tree.h"
+
+#include <stdio.h>
+
+struct profile_view;
+
+/*
+ * For `stat`: who made RSS grow or shrink in an interval, what changed most first, whatever its
+ * sign; then in one line how much was seen:
+ *
+ *	     self      total  function     file
+ *	+20.0 MiB  +23.0 MiB  Loader.load  /srv/app/load.py:47
+ *	# by function: RSS +23.5 MiB seen, +22.0 MiB of it in Python; not: [no Python thread] +1.5 MiB
+ *
+ * pid 0: all. top 0: only the line; nothing at all if nothing was seen. -ENOMEM.
+ */
+int profile_print_functions(FILE *out, const struct profile *p, pid_t pid, uint64_t top);
+
+/* Parts of the report, for profile_text.c. -ENOMEM. */
+int profile_print_tree(FILE *out, const struct profile *p, const struct profile_select *s,
+		       uint64_t min_bytes);
+int profile_print_flat(FILE *out, const struct profile *p, const struct profile_select *s,
+		       const struct profile_view *view);
+int profile_print_arenas(FILE *out, const struct profile *p, const struct profile_view *view);
+
+/* "RSS", "arenas", "pools" */
+const char *profile_event_title(enum profile_event e);
+
+/* "+14.2 MiB", "−14.2 MiB", "0 B". Returns buf. */
+char *profile_text_net(char buf[static 32], int64_t bytes);
+/* The same of a figure that is never below 0: no sign, and "" where it is 0. */
+char *profile_text_gross(char buf[static 32], int64_t bytes);
+
+#endif
