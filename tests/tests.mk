@@ -117,6 +117,8 @@ $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
 
 # Profiles made by hand, in every format, for tests/unit/test_svg and tests/formats.
+tests: $(B)/sample_profile
+
 $(B)/sample_profile: $(B)/tests/tools/sample_profile.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes a profile made by hand to standard output, in one of report's formats.
+ * Writes a profile made by hand to standard output, in one of report's formats; without EVENT of all.
  *
  *	sample_profile FORMAT KIND [EVENT]     KIND: exact, sampled, hostile, many, empty
  */
@@ -31,7 +31,7 @@ static struct profile *make(const char *kind)
 int main(int argc, char **argv)
 {
 	struct profile_view view = {.top = PROFILE_TOP_ALL};
-	enum profile_event event = PROFILE_RSS;
+	enum profile_event event;
 	struct fault f = {0};
 	struct profile *p;
 	int err;
@@ -43,7 +43,8 @@ int main(int argc, char **argv)
 	p = make(argv[2]);
 	if (!p)
 		return 1;
-	view.events = 1u << event;
+	if (argc > 3)
+		view.events = 1u << event;
 	err = profile_write(stdout, p, &view, argv[1], &f);
 	if (err)
 		fprintf(stderr, "sample_profile: %s\n", f.text);

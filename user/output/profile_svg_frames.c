@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FRAMES  12000 /* of one graph: what Chromium and Firefox lay out within a second */
+#define MAX_FRAMES 16000 /* of one graph: what browsers lay out within a second */
 #define PER_PIXEL   10	  /* a tenth of a pixel is drawn, less is narrow */
 #define CELL	    6.62  /* width of a character, px: DejaVu Sans Mono of 11 px */
 #define PADDING	    4
@@ -249,7 +249,7 @@ int svg_graph_measure(struct svg_graph *g)
 	g->narrowest = max(g->total / ((SVG_WIDTH - 2 * SVG_MARGIN) * PER_PIXEL), (int64_t)1);
 	count(g, NULL, 0);
 	while (!g->err && g->frames > MAX_FRAMES) {
-		g->narrowest *= 2;
+		g->narrowest += g->narrowest / 4 + 1;
 		count(g, NULL, 0);
 	}
 	return g->err;
