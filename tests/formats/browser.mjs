@@ -203,8 +203,8 @@ await test('the tooltip has place and figures, and stays within the window', asy
 	assert.equal(over.shown, true);
 	assert.deepEqual(over.lines.slice(0, 2), ['Cache.evict', '/srv/shop/cache.py:90']);
 	assert.match(over.lines[2], /^growth \+14\.0 MiB \(7\.4 %\)/);
-	assert.match(over.lines[3], /^shrinkage -31\.0 MiB \(58\.5 %\)/);
-	assert.match(over.lines[4], /^net -17\.0 MiB, .*360 samples/);
+	assert.match(over.lines[3], /^shrinkage −31\.0 MiB \(58\.5 %\)/);
+	assert.match(over.lines[4], /^net −17\.0 MiB, .*360 samples/);
 	assert.equal(over.twins, 1);
 	await shot(page, 'tooltip');
 	await page.mouse.move(1395 - 12, find(all, 'growth', 'pid 4250').y + 8);

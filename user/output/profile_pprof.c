@@ -302,7 +302,8 @@ static void emit_comments(struct writer *w)
 	if (p->exact)
 		comment(w, "rss: every change");
 	else
-		snprintf(line, sizeof(line), "rss: sampled every ~%" PRIu32 " pages", p->step_pages);
+		snprintf(line, sizeof(line), "rss: sampled every ~%" PRIu32 " pages",
+			 p->step_pages);
 	if (!p->exact)
 		comment(w, line);
 	if (p->batched)
@@ -350,9 +351,8 @@ static void emit_head(struct writer *w)
 	part.default_sample_type = types[0].type;
 	part.period_type = &period;
 	/* arenas and pools are never sampled */
-	part.period = w->events[0] == PROFILE_RSS
-			      ? (int64_t)w->p->step_pages * w->p->page_bytes
-			      : 1;
+	part.period =
+		w->events[0] == PROFILE_RSS ? (int64_t)w->p->step_pages * w->p->page_bytes : 1;
 	part.time_nanos = w->p->begin_ns;
 	part.duration_nanos = max(w->p->end_ns - w->p->begin_ns, (int64_t)0);
 	mapping.id = MAPPING_ID;

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "output/profile_label.h"
 #include "output/profile_svg_frames.h"
+#include "output/profile_text.h"
 #include "output/svg.h"
 
 #include <errno.h>
@@ -29,12 +30,12 @@
 #include <string.h>
 #include <time.h>
 
-#define BAR_X	   110
-#define BAR_WIDTH  480 /* of the larger one */
-#define TOOLS_Y	   106
-#define FIRST_Y	   168 /* of the growth's first frame */
-#define HEADING	   34  /* between graphs */
-#define LINE	   16
+#define BAR_X	  110
+#define BAR_WIDTH 480 /* of the larger one */
+#define TOOLS_Y	  106
+#define FIRST_Y	  168 /* of the growth's first frame */
+#define HEADING	  34  /* between graphs */
+#define LINE	  16
 
 /* Made from profile_svg.css and .js: their lines as C strings. */
 static const char style[] =
@@ -128,20 +129,21 @@ static void print_sum(struct page *g, unsigned int i)
 	int64_t most = max(g->graphs[0].total, g->graphs[1].total);
 	double width = most ? (double)g->graphs[i].total / (double)most * BAR_WIDTH : 0;
 	unsigned int y = 80 + i * LINE;
-	char size[24];
+	char size[32];
 
 	text_open(g, "dim", SVG_MARGIN, y);
-	fprintf(g->out, "%s</text><rect class=\"sum %s\" x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"10\" rx=\"2\"/>",
+	fprintf(g->out,
+		"%s</text><rect class=\"sum %s\" x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"10\" rx=\"2\"/>",
 		nouns[i], classes[i], BAR_X, y - 9, width);
 	fprintf(g->out, "<text x=\"%.1f\" y=\"%u\">%s</text>\n", BAR_X + width + 8, y,
-		text_size(size, (i ? -1 : 1) * g->graphs[i].total, true));
+		profile_text_net(size, (i ? -1 : 1) * g->graphs[i].total));
 }
 
 /* "RSS 181.0 MiB → 312.0 MiB: +131.0 MiB, of which +4.1 MiB were put down to no stack" */
 static void print_balance(struct page *g)
 {
 	const struct profile_account *a = &g->account;
-	char x[24], y[24], z[24];
+	char x[32], y[32], z[32];
 	int64_t net = profile_net(&a->attributed) + profile_net(&a->unattributed);
 
 	text_open(g, "", SVG_MARGIN, 64);
@@ -149,7 +151,7 @@ static void print_balance(struct page *g)
 		fprintf(g->out, "RSS %s → %s: ", text_size(x, a->rss_before, false),
 			text_size(y, a->rss_after, false));
 	fprintf(g->out, "net %s, of which %s are of no known stack (grey)</text>\n",
-		text_size(x, net, true), text_size(z, profile_net(&a->unattributed), true));
+		profile_text_net(x, net), profile_text_net(z, profile_net(&a->unattributed)));
 	print_sum(g, 0);
 	print_sum(g, 1);
 }
@@ -157,13 +159,14 @@ static void print_balance(struct page *g)
 static int print_graph(struct page *g, unsigned int i)
 {
 	struct svg_graph *graph = &g->graphs[i];
-	char size[24];
+	char size[32];
 	int err;
 
 	fprintf(g->out, "<g class=\"panel %s\" data-name=\"%s\">\n", classes[i], nouns[i]);
 	text_open(g, "heading", SVG_MARGIN, g->y - 9);
 	fprintf(g->out, "%s %s</text>\n", headings[i],
-		graph->total ? text_size(size, (i ? -1 : 1) * graph->total, true) : "none was seen");
+		graph->total ? profile_text_net(size, (i ? -1 : 1) * graph->total)
+			     : "none was seen");
 	err = svg_graph_print(graph, g->out, g->y);
 	fputs("</g>\n", g->out);
 	g->y += graph->depth * SVG_ROW + HEADING;
@@ -207,11 +210,13 @@ static void print_notes(struct page *g)
 	const struct profile *p = g->profile;
 	char text[1024], safe[1024];
 
-	note(g, "Callers are above, callees below; the width is bytes. Click zooms, Esc resets. Colours tell files apart.");
+	note(g,
+	     "Callers are above, callees below; the width is bytes. Click zooms, Esc resets. Colours tell files apart.");
 	note_narrow(g, 0);
 	note_narrow(g, 1);
 	if (p->batched)
-		note(g, "This kernel counts in steps of 64 pages for each thread and kind of memory.");
+		note(g,
+		     "This kernel counts in steps of 64 pages for each thread and kind of memory.");
 	if (p->cut_short)
 		note(g, "Incomplete: the recording was cut short.");
 	note_lost(g, p->names_lost, "functions were gone before their names could be read");

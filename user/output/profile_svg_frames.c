@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "output/profile_label.h"
+#include "output/profile_text.h"
 #include "output/svg.h"
 
 #include <errno.h>
@@ -21,10 +22,10 @@
 #include <string.h>
 
 #define MAX_FRAMES 16000 /* of one graph: what browsers lay out within a second */
-#define PER_PIXEL   10	  /* a tenth of a pixel is drawn, less is narrow */
-#define CELL	    6.62  /* width of a character, px: DejaVu Sans Mono of 11 px */
-#define PADDING	    4
-#define NR_COLOURS  6
+#define PER_PIXEL  10	 /* a tenth of a pixel is drawn, less is narrow */
+#define CELL	   6.62	 /* width of a character, px: DejaVu Sans Mono of 11 px */
+#define PADDING	   4
+#define NR_COLOURS 6
 
 struct child {
 	uint32_t node;
@@ -73,8 +74,9 @@ static struct child *children_of(struct svg_graph *g, uint32_t node, size_t *ret
 	}
 	for (uint32_t c = g->tree->nodes[node].child; c != PROFILE_NONE; c = g->tree->nodes[c].next)
 		if (bytes_of(g, &g->tree->nodes[c].total) > 0)
-			all[(*ret_nr)++] = (struct child){c, bytes_of(g, &g->tree->nodes[c].total),
-							g->tree->nodes[c].kind == PROFILE_NODE_CAUSE};
+			all[(*ret_nr)++] =
+				(struct child){c, bytes_of(g, &g->tree->nodes[c].total),
+					       g->tree->nodes[c].kind == PROFILE_NODE_CAUSE};
 	qsort(all, nr, sizeof(*all), by_bytes);
 	return all;
 }
@@ -94,15 +96,16 @@ static unsigned int colour_of(const char *file)
 	return (h ^ h >> 15) % NR_COLOURS;
 }
 
-static void print_box(const struct svg_graph *g, FILE *out, const struct place *at, const char *name)
+static void print_box(const struct svg_graph *g, FILE *out, const struct place *at,
+		      const char *name)
 {
 	double x = SVG_MARGIN + (double)at->start * scale(g);
 	double w = (double)at->bytes * scale(g);
 	unsigned int y = at->y + at->depth * SVG_ROW;
 	int columns = (int)((w - 2 * PADDING) / CELL);
 
-	fprintf(out, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" rx=\"1\"/>", x, y,
-		w, SVG_ROW - 1);
+	fprintf(out, "</title><rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" rx=\"1\"/>", x,
+		y, w, SVG_ROW - 1);
 	fprintf(out, "<text x=\"%.2f\" y=\"%u\">", x + PADDING, y + SVG_ROW - 5);
 	if (columns >= 3)
 		svg_text_cut(out, name, (unsigned int)columns);
@@ -111,31 +114,34 @@ static void print_box(const struct svg_graph *g, FILE *out, const struct place *
 
 static void print_open(FILE *out, const char *class, uint32_t id, const struct place *at)
 {
-	fprintf(out, "<g class=\"f %s\" data-i=\"%" PRIu32 "\" data-a=\"%" PRId64 "\" data-n=\"%" PRId64
-		     "\" data-d=\"%" PRIu32 "\"", class, id, at->start, at->bytes, at->depth);
+	fprintf(out,
+		"<g class=\"f %s\" data-i=\"%" PRIu32 "\" data-a=\"%" PRId64 "\" data-n=\"%" PRId64
+		"\" data-d=\"%" PRIu32 "\"",
+		class, id, at->start, at->bytes, at->depth);
 }
 
 /* "growth +96.0 MiB (53.1 %), itself +3.0 MiB" */
-static void print_figures(FILE *out, const char *what, int64_t bytes, int64_t self, int64_t of, int sign)
+static void print_figures(FILE *out, const char *what, int64_t bytes, int64_t self, int64_t of,
+			  int sign)
 {
-	char a[24], b[24];
+	char a[32], b[32];
 
-	fprintf(out, "\n%s %s", what, text_size(a, sign * bytes, true));
+	fprintf(out, "\n%s %s", what, profile_text_net(a, sign * bytes));
 	if (of)
 		fprintf(out, " (%.1f %%)", 100.0 * (double)bytes / (double)of);
 	if (self)
-		fprintf(out, ", itself %s", text_size(b, sign * self, true));
+		fprintf(out, ", itself %s", profile_text_net(b, sign * self));
 }
 
 static void print_tip(const struct svg_graph *g, FILE *out, uint32_t node)
 {
 	const struct profile_node *n = &g->tree->nodes[node];
 	const struct profile_change *all = &g->tree->nodes[0].total;
-	char a[24];
+	char a[32];
 
 	print_figures(out, "growth", n->total.growth, n->self.growth, all->growth, 1);
 	print_figures(out, "shrinkage", n->total.shrink, n->self.shrink, all->shrink, -1);
-	fprintf(out, "\nnet %s", text_size(a, n->total.growth - n->total.shrink, true));
+	fprintf(out, "\nnet %s", profile_text_net(a, profile_net(&n->total)));
 	if (!g->profile->exact)
 		fprintf(out, ", of %" PRIu64 " samples: ± %s", n->total.events,
 			text_size(a, profile_error(g->profile, n->total.events), false));
@@ -153,7 +159,8 @@ static void print_place(FILE *out, const char *place)
 	fputc('"', out);
 }
 
-static void print_class(const struct svg_graph *g, const struct profile_node *n, char class[static 8])
+static void print_class(const struct svg_graph *g, const struct profile_node *n,
+			char class[static 8])
 {
 	if (n->kind == PROFILE_NODE_FUNCTION)
 		snprintf(class, 8, "c%u", colour_of(g->profile->functions[n->of].file));
@@ -195,7 +202,8 @@ static void print_rest(const struct svg_graph *g, FILE *out, uint64_t nr, const 
 	snprintf(name, sizeof(name), "%" PRIu64 " narrow frame%s", nr, nr == 1 ? "" : "s");
 	print_open(out, "rest", UINT32_MAX, at);
 	fprintf(out, "><title>%s\n\neach below %s", name, text_size(size, g->narrowest, false));
-	print_figures(out, g->shrink ? "shrinkage" : "growth", at->bytes, 0, g->total, g->shrink ? -1 : 1);
+	print_figures(out, g->shrink ? "shrinkage" : "growth", at->bytes, 0, g->total,
+		      g->shrink ? -1 : 1);
 	print_box(g, out, at, name);
 }
 
