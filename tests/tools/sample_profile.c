@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes a profile made by hand to standard output, in one of report's formats; without EVENT of all.
+ * Writes a profile made by hand to standard output, in one of report's formats.
  *
- *	sample_profile FORMAT KIND [EVENT]     KIND: exact, sampled, hostile, many, empty
+ *	sample_profile FORMAT KIND [EVENT|inverted|by-thread|PID]...
+ *
+ * KIND: exact, sampled, hostile, many, empty.
  */
 #include "../unit/sample_profile.h"
 
@@ -28,23 +30,38 @@ static struct profile *make(const char *kind)
 	return p;
 }
 
+static int parse_view(struct profile_view *view, const char *arg)
+{
+	enum profile_event event;
+
+	if (!strcmp(arg, "inverted"))
+		view->inverted = true;
+	else if (!strcmp(arg, "by-thread"))
+		view->by_thread = true;
+	else if (profile_event_from_name(arg, &event) == 0)
+		view->events |= 1u << event;
+	else
+		view->pid = atoi(arg);
+	return view->pid < 0 ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct profile_view view = {.top = PROFILE_TOP_ALL};
-	enum profile_event event;
 	struct fault f = {0};
 	struct profile *p;
-	int err;
+	int err = argc < 3 ? -1 : 0;
 
-	if (argc < 3 || (argc > 3 && profile_event_from_name(argv[3], &event))) {
-		fprintf(stderr, "usage: sample_profile FORMAT KIND [EVENT]\n");
+	for (int i = 3; i < argc; i++)
+		err |= parse_view(&view, argv[i]);
+	if (err) {
+		fprintf(stderr,
+			"usage: sample_profile FORMAT KIND [EVENT|inverted|by-thread|PID]...\n");
 		return 2;
 	}
 	p = make(argv[2]);
 	if (!p)
 		return 1;
-	if (argc > 3)
-		view.events = 1u << event;
 	err = profile_write(stdout, p, &view, argv[1], &f);
 	if (err)
 		fprintf(stderr, "sample_profile: %s\n", f.text);

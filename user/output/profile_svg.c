@@ -210,8 +210,11 @@ static void print_notes(struct page *g)
 	const struct profile *p = g->profile;
 	char text[1024], safe[1024];
 
-	note(g,
-	     "Callers are above, callees below; the width is bytes. Click zooms, Esc resets. Colours tell files apart.");
+	snprintf(text, sizeof(text),
+		 "%s; the width is bytes. Click zooms, Esc resets. Colours tell files apart.",
+		 g->select.inverted ? "Inverted: what ran is above, its callers are below"
+				    : "Callers are above, callees below");
+	note(g, text);
 	note_narrow(g, 0);
 	note_narrow(g, 1);
 	if (p->batched)
@@ -275,7 +278,12 @@ int profile_write_svg(FILE *out, const struct profile *p, const struct profile_v
 
 	profile_account(p, &g.select, &g.account);
 	for (unsigned int i = 0; i < 2 && !err; i++) {
-		g.graphs[i] = (struct svg_graph){.profile = p, .tree = tree, .shrink = i};
+		g.graphs[i] = (struct svg_graph){
+			.profile = p,
+			.tree = tree,
+			.shrink = i,
+			.sampled = !p->exact && g.select.event == PROFILE_RSS,
+		};
 		err = svg_graph_measure(&g.graphs[i]);
 	}
 	if (!err)

@@ -142,7 +142,7 @@ static void print_tip(const struct svg_graph *g, FILE *out, uint32_t node)
 	print_figures(out, "growth", n->total.growth, n->self.growth, all->growth, 1);
 	print_figures(out, "shrinkage", n->total.shrink, n->self.shrink, all->shrink, -1);
 	fprintf(out, "\nnet %s", profile_text_net(a, profile_net(&n->total)));
-	if (!g->profile->exact)
+	if (g->sampled)
 		fprintf(out, ", of %" PRIu64 " samples: ± %s", n->total.events,
 			text_size(a, profile_error(g->profile, n->total.events), false));
 }

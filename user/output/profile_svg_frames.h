@@ -20,6 +20,7 @@ struct svg_graph {
 	const struct profile *profile;
 	const struct profile_tree *tree;
 	bool shrink;
+	bool sampled; /* figures have an error */
 	int64_t total;
 	int64_t narrowest;  /* bytes; what is below is drawn together or left out */
 	uint32_t frames;    /* that are drawn */
