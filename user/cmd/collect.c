@@ -68,12 +68,14 @@ struct followed {
 	struct maps maps; /* for native leaves; read again when they do not know one */
 	bool has_maps;
 	struct profile *fresh; /* since the last take */
+	struct profile *since; /* since the last rebase */
 	UT_hash_handle hh;
 };
 
 struct collector {
 	struct trace *trace;
 	unsigned int events, step_shift;
+	bool shares;
 	struct profile *total;
 	struct code *codes;
 	struct stack *stacks;
@@ -97,7 +99,8 @@ static struct profile *new_profile(const struct collector *c)
 	return p;
 }
 
-struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift)
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
+				bool shares)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 	struct utsname u;
@@ -106,6 +109,7 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 		return NULL;
 	c->trace = t;
 	c->events = events;
+	c->shares = shares;
 	c->step_shift = step_shift;
 	c->total = new_profile(c);
 	if (!c->total) {
@@ -160,6 +164,7 @@ void collector_free(struct collector *c)
 		HASH_DEL(c->followed, f);
 		maps_done(&f->maps);
 		profile_free(f->fresh);
+		profile_free(f->since);
 		free(f);
 	}
 	profile_free(c->total);
@@ -458,6 +463,13 @@ static struct sum *find_sum(struct collector *c, const struct trace_sum *s)
 	return sum;
 }
 
+static int add_share(struct collector *c, struct profile **share, const struct profile_row *row)
+{
+	if (!*share)
+		*share = new_profile(c);
+	return *share ? profile_copy_row(*share, c->total, row) : -ENOMEM;
+}
+
 /* What is new of one sum, to the total and to its process's share. */
 static void on_sum(void *ctx, const struct trace_sum *s)
 {
@@ -489,9 +501,7 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	row.stack = stack->at;
 	if (profile_add_thread(c->total, &thread, &row.thread) || profile_add_row(c->total, &row))
 		c->failed = true;
-	if (!f->fresh)
-		f->fresh = new_profile(c);
-	if (!f->fresh || profile_copy_row(f->fresh, c->total, &row))
+	if (c->shares && (add_share(c, &f->fresh, &row) || add_share(c, &f->since, &row)))
 		c->failed = true;
 }
 
@@ -519,16 +529,20 @@ struct profile *collector_take(struct collector *c, pid_t pid)
 
 struct profile *collector_of(struct collector *c, pid_t pid)
 {
-	struct profile *p = new_profile(c);
+	struct followed *f = find_pid(c, pid);
 
-	for (uint32_t i = 0; p && i < c->total->nr_rows; i++) {
-		const struct profile_row *row = &c->total->rows[i];
+	if (f && !f->since)
+		f->since = new_profile(c);
+	return f ? f->since : NULL;
+}
 
-		if (c->total->threads[row->thread].pid == pid &&
-		    profile_copy_row(p, c->total, row)) {
-			profile_free(p);
-			return NULL;
-		}
-	}
-	return p;
+void collector_rebase(struct collector *c, pid_t pid)
+{
+	struct followed *f = find_pid(c, pid);
+
+	if (!f)
+		return;
+	profile_free(f->fresh);
+	profile_free(f->since);
+	f->fresh = f->since = NULL;
 }

@@ -97,6 +97,14 @@ static void begin(struct loop *r, struct watched *w)
 		problem(r, w, err, &f);
 		return;
 	}
+	/* from here on, too, counts what the stacks have */
+	if (r->stacks) {
+		collector_update(r->stacks);
+		if (w->from_start)
+			profile_free(collector_take(r->stacks, w->process.target->pid));
+		else
+			collector_rebase(r->stacks, w->process.target->pid);
+	}
 	/* intervals count from the first that there is to report, not from a launcher's start */
 	if (!r->begun) {
 		r->begun = true;
@@ -244,6 +252,10 @@ static void on_exec(struct loop *r, struct watched *w)
 	w->has_base = w->announced = false;
 	w->chain.begun = false;
 	w->state_disagreed = 0;
+	if (r->stacks) {
+		collector_rebase(r->stacks, w->process.target->pid);
+		trace_read(r->trace, w->process.target->pid, &w->start, NULL);
+	}
 	watch_look(w, r->trace, r->o, &f);
 	follow(r, w);
 	if (w->phase == WATCH_IDLE && w->flags & PMT_STOP_EXEC) {
@@ -406,7 +418,8 @@ static void loop(struct loop *r)
 static void totals(struct loop *r)
 {
 	drain_events(r);
-	if (r->stacks)
+	/* state and events must not part where both are compared: stat's reading goes on */
+	if (r->stacks && r->rss_only)
 		trace_stop(r->trace);
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];

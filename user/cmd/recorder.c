@@ -125,8 +125,7 @@ static void begin(void *ctx, struct watched *w)
 
 static void account(struct recorder *r, const struct watched *w)
 {
-	if (collector_account(r->stacks, collector_total(r->stacks), w->process.id.pid, NULL,
-			      &w->last.counts))
+	if (collector_account(collector_total(r->stacks), w->process.id.pid, NULL, &w->last.counts))
 		r->lost = true;
 }
 
