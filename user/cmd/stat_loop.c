@@ -82,6 +82,9 @@ static void begin(struct stat_run *r, struct watched *w)
 	err = watch_sample(w, r->trace, r->o, NULL, &f);
 	if (err) {
 		problem(r, w, err, &f);
+		/* tried again with the interval, which nothing else may ever start */
+		if (!r->begun)
+			timer_arm(r->interval, r->o->interval_ns, r->o->interval_ns);
 		return;
 	}
 	/* intervals count from the first that there is to report, not from a launcher's start */
@@ -135,7 +138,7 @@ static void announce(struct stat_run *r, struct watched *w)
 {
 	if (!w->has_base || w->announced)
 		return;
-	w->announced = true;
+	w->announced = w->answered = true;
 	stat_report_begin(&r->out, w);
 }
 
@@ -153,48 +156,7 @@ static void end(struct stat_run *r, struct watched *w, int wait_status)
 	w->wait_status = wait_status;
 	watch_end(w, r->trace);
 	announce(r, w);
-	if (w->has_base)
-		stat_report_end(&r->out, w);
-}
-
-/* One report of each process; returns how many had something to report. */
-static size_t tick(struct stat_run *r)
-{
-	size_t reported = 0;
-
-	for (size_t i = 0; i < r->nr; i++) {
-		struct watched *w = r->watched[i];
-		struct moment prev = {0};
-		struct fault f = {0};
-		int err;
-
-		if (w->phase == WATCH_ENDED)
-			continue;
-		if (target_ended(w->process.target)) {
-			end(r, w, 0);
-			continue;
-		}
-		if (may_yet_start(w))
-			look(r, w);
-		if (w->phase != WATCH_RUNNING)
-			continue;
-		if (!w->has_base) {
-			begin(r, w);
-			announce(r, w);
-			continue;
-		}
-		announce(r, w);
-		err = watch_sample(w, r->trace, r->o, &prev, &f);
-		if (err) {
-			problem(r, w, err, &f);
-			continue;
-		}
-		stat_report_change(&r->out, w, &prev);
-		moment_done(&prev);
-		reported++;
-	}
-	stat_report_flush(&r->out, r->trace);
-	return reported;
+	stat_report_end(&r->out, w);
 }
 
 /* A stopped child that is about to run its program: the libraries are not mapped yet. */
@@ -278,6 +240,54 @@ static void drain_events(struct stat_run *r)
 		else if (ev.type == PMT_REC_EXIT && w)
 			end(r, w, ev.status);
 	}
+}
+
+/* If it has ended, takes note: of how, too, since BPF's record is written before the kernel tells. */
+static bool has_ended(struct stat_run *r, struct watched *w)
+{
+	if (!target_ended(w->process.target))
+		return false;
+	drain_events(r);
+	end(r, w, WATCH_STATUS_UNKNOWN);
+	return true;
+}
+
+/* One report of each process; returns how many had something to report. */
+static size_t tick(struct stat_run *r)
+{
+	size_t reported = 0;
+
+	for (size_t i = 0; i < r->nr; i++) {
+		struct watched *w = r->watched[i];
+		struct moment prev = {0};
+		struct fault f = {0};
+		int err;
+
+		if (w->phase == WATCH_ENDED)
+			continue;
+		if (has_ended(r, w))
+			continue;
+		if (may_yet_start(w))
+			look(r, w);
+		if (w->phase != WATCH_RUNNING)
+			continue;
+		if (!w->has_base) {
+			begin(r, w);
+			announce(r, w);
+			continue;
+		}
+		announce(r, w);
+		err = watch_sample(w, r->trace, r->o, &prev, &f);
+		if (err) {
+			problem(r, w, err, &f);
+			continue;
+		}
+		stat_report_change(&r->out, w, &prev);
+		moment_done(&prev);
+		reported++;
+	}
+	stat_report_flush(&r->out, r->trace);
+	return reported;
 }
 
 static bool any_starting(struct stat_run *r)
@@ -373,8 +383,8 @@ static void totals(struct stat_run *r)
 		struct fault f = {0};
 
 		if (w->phase == WATCH_RUNNING && w->has_base &&
-		    watch_sample(w, r->trace, r->o, NULL, &f) && target_ended(w->process.target))
-			end(r, w, 0);
+		    watch_sample(w, r->trace, r->o, NULL, &f))
+			has_ended(r, w);
 		if (w->has_base && !w->total_done)
 			stat_report_total(&r->out, w);
 	}

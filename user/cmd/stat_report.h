@@ -41,7 +41,7 @@ void stat_report_change(struct stat_reporter *r, const struct watched *w,
 void stat_report_total(struct stat_reporter *r, struct watched *w);
 /* The process replaced itself: the total of what it was. */
 void stat_report_exec(struct stat_reporter *r, struct watched *w);
-/* It ended: how, and its total. */
+/* It ended: how, and its total; or, if it was asked for, that there is none. */
 void stat_report_end(struct stat_reporter *r, struct watched *w);
 /* It could not be read this time. */
 void stat_report_problem(struct stat_reporter *r, const struct watched *w, const struct fault *f);
