@@ -98,13 +98,13 @@ $(B)/output/%.inc: user/output/%
 
 $(B)/user/output/profile_svg.o: | $(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
 
-# pprof's messages: one file of output/ and the tests see them
+# pprof's messages
 $(B)/output/pprof.pb-c.c $(B)/output/pprof.pb-c.h &: user/output/pprof.proto
 	$(call msg,PROTOC,$(B)/output/pprof.pb-c.c)
 	@mkdir -p $(B)/output
 	$(Q)$(PROTOC_C) --c_out=$(B)/output -Iuser/output $<
 
-$(B)/user/output/profile_pprof.o: | $(B)/output/pprof.pb-c.h
+$(B)/user/output/profile_pprof.o $(B)/user/output/pprof_writer.o: | $(B)/output/pprof.pb-c.h
 
 $(B)/output/pprof.pb-c.o: $(B)/output/pprof.pb-c.c $(B)/flags
 	$(call msg,CC,$@)

@@ -55,7 +55,8 @@ $(B)/fuzz/clang/%.o: %.c $(B)/flags
 
 $(B)/fuzz/gcc/user/output/profile_svg.o $(B)/fuzz/clang/user/output/profile_svg.o: | \
 	$(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
-$(B)/fuzz/gcc/user/output/profile_pprof.o $(B)/fuzz/clang/user/output/profile_pprof.o: | $(B)/output/pprof.pb-c.h
+$(foreach c,gcc clang,$(addprefix $(B)/fuzz/$c/user/output/,profile_pprof.o pprof_writer.o)): | \
+	$(B)/output/pprof.pb-c.h
 
 # an archive: each harness links only what it uses
 $(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(B)/output/pprof.pb-c.o
