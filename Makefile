@@ -67,7 +67,10 @@ endif
 bpf_sources	:= $(wildcard bpf/*.bpf.c)
 bpf_objects	:= $(bpf_sources:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 user_sources	:= $(filter-out user/main.c user/python/genlayout.c,$(wildcard user/*/*.c))
-user_objects	:= $(user_sources:%.c=$(B)/%.o) $(B)/output/pprof.pb-c.o
+protos		:= $(wildcard user/output/*.proto)
+proto_headers	:= $(protos:user/%.proto=$(B)/%.pb-c.h)
+proto_objects	:= $(proto_headers:%.h=%.o)
+user_objects	:= $(user_sources:%.c=$(B)/%.o) $(proto_objects)
 main_object	:= $(B)/user/main.o
 binary		:= $(B)/pymemtrace-bpf
 
@@ -91,6 +94,14 @@ $(B)/pymemtrace.skel.h: $(B)/pymemtrace.bpf.o
 # only trace/ sees the skeleton
 $(filter $(B)/user/trace/%,$(user_objects)): | $(B)/pymemtrace.skel.h
 
+# Messages of the formats that are made of protocol buffers; only output/ and tests see them.
+$(B)/output/%.pb-c.c $(B)/output/%.pb-c.h &: user/output/%.proto
+	$(call msg,PROTOC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC_C) -Iuser/output --c_out=$(@D) $<
+
+$(filter $(B)/user/output/%,$(user_objects)): | $(proto_headers)
+
 # the flame graph's style and script, as C strings
 $(B)/output/%.inc: user/output/%
 	@mkdir -p $(@D)
@@ -98,15 +109,7 @@ $(B)/output/%.inc: user/output/%
 
 $(B)/user/output/profile_svg.o: | $(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
 
-# pprof's messages
-$(B)/output/pprof.pb-c.c $(B)/output/pprof.pb-c.h &: user/output/pprof.proto
-	$(call msg,PROTOC,$(B)/output/pprof.pb-c.c)
-	@mkdir -p $(B)/output
-	$(Q)$(PROTOC_C) --c_out=$(B)/output -Iuser/output $<
-
-$(B)/user/output/profile_pprof.o $(B)/user/output/pprof_writer.o: | $(B)/output/pprof.pb-c.h
-
-$(B)/output/pprof.pb-c.o: $(B)/output/pprof.pb-c.c $(B)/flags
+$(B)/output/%.pb-c.o: $(B)/output/%.pb-c.c $(B)/flags
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
@@ -115,7 +118,7 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
 
-.PRECIOUS: $(B)/%.o
+.PRECIOUS: $(B)/%.o $(B)/output/%.pb-c.c $(B)/output/%.pb-c.h
 
 $(binary): $(main_object) $(user_objects)
 	$(call msg,LD,$@)
@@ -208,7 +211,7 @@ ifneq ($(filter live,$(or $(LAYERS),live)),)
 endif
 	@BUILD=$(abspath $(B)) tests/run.sh $(LAYERS)
 
-tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp	## build all tests
+tests: all $(unit_tests) $(bpf_tests) $(B)/tests/bpf/fake_interp $(B)/print_frames	## build all tests
 
 # --- what a person installs -----------------------------------------------------------------
 

@@ -90,6 +90,27 @@ static __always_inline void check_event(struct pmt_counts *c, const struct pmt_t
 	c->last_valid = 1;
 }
 
+/* An arena that is being mapped, by thread: who opens it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} openings SEC(".maps");
+
+static __always_inline void open_or_release(struct pmt_counts *c, const struct pmt_target *t,
+					    __u32 tgid, bool alloc)
+{
+	__u64 thread = bpf_get_current_pid_tgid(), stack;
+
+	if (!(cfg_stacks & 1 << PMT_ON_ARENA))
+		return;
+	stack = attribute(c, tgid, PMT_ON_ARENA, alloc ? t->arena_size : 0,
+			  alloc ? 0 : t->arena_size, 1);
+	if (alloc && bpf_map_update_elem(&openings, &thread, &stack, BPF_ANY))
+		count_loss(PMT_LOSS_ARENAS);
+}
+
 /* entry_size: in the argument that holds it at the function's entry; call_size: in the second. */
 static __always_inline void on_arena(__u64 entry_size, __u64 call_size, bool alloc)
 {
@@ -109,9 +130,7 @@ static __always_inline void on_arena(__u64 entry_size, __u64 call_size, bool all
 	} else {
 		add_one(alloc ? &c->arenas_taken : &c->arenas_released);
 		check_event(c, t, alloc);
-		if (cfg_stacks & 1 << PMT_ON_ARENA)
-			attribute(c, tgid, PMT_ON_ARENA, alloc ? t->arena_size : 0,
-				  alloc ? 0 : t->arena_size, 1);
+		open_or_release(c, t, tgid, alloc);
 	}
 }
 
@@ -126,5 +145,31 @@ SEC("uprobe")
 int BPF_KPROBE(on_arena_free, void *table_ctx, unsigned long arg2, unsigned long size)
 {
 	on_arena(size, arg2, false);
+	return 0;
+}
+
+/* Behind the call of mmap(2) in the alloc function: the C library returns -1 for no memory. */
+SEC("uprobe")
+int on_arena_mapped(struct pt_regs *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 *stack = bpf_map_lookup_elem(&openings, &thread);
+	struct pmt_arena_rec r = {
+		.type = PMT_REC_ARENA,
+		.tgid = thread >> 32,
+		.tid = (__u32)thread,
+		.address = PT_REGS_RC(ctx),
+	};
+
+	if (!stack)
+		return 0;
+	r.stack = *stack;
+	bpf_map_delete_elem(&openings, &thread);
+	if (r.address == -1ull)
+		return 0;
+	r.time_ns = bpf_ktime_get_ns();
+	bpf_get_current_comm(r.comm, sizeof(r.comm));
+	if (bpf_ringbuf_output(&stack_events, &r, sizeof(r), 0))
+		count_loss(PMT_LOSS_ARENAS);
 	return 0;
 }

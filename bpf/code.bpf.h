@@ -119,7 +119,7 @@ static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 		count_loss(PMT_LOSS_NAMES);
 	table = CODE_U64(s, l->code_linetable);
 	r->table = table + l->bytes_data;
-	r->table_size = 0;
+	r->table_size = PMT_TABLE_UNREAD;
 	if (!bpf_probe_read_user(&size, sizeof(size), (void *)(table + l->bytes_size)) &&
 	    !(size >> 31)) {
 		__u64 part = size;

@@ -115,6 +115,9 @@ static __always_inline void register_mm(const struct mm_struct *mm, __u32 tgid)
 			return;
 		}
 		c->mm = key;
+		if (!c->begun)
+			c->begin_pages = resident_pages(fresh.pages);
+		c->begun = 1;
 		return;
 	}
 	c->mm = key;

@@ -47,6 +47,9 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (cfg_gate_sums && bpf_get_prandom_u32() % GATE_EVENTS)
 		return 0;
 	now = rss_exact_pages(mm, kind);
+	keep_here(kind);
+	if (kind >= PMT_RSS_KINDS)
+		return 0;
 	/* in one step, so that the changes of all events add up */
 	before = __sync_lock_test_and_set(&r->pages[kind], now);
 	if (cfg_stacks & 1 << PMT_ON_RSS && now != before && kind != PMT_RSS_SWAP)

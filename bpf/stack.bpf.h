@@ -55,20 +55,25 @@ static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, 
 	return bpf_map_lookup_elem(&sums, &key);
 }
 
-/* Bytes that came and went in events, to whoever runs now. c: of that process. */
-static __always_inline void attribute(struct pmt_counts *c, __u32 tgid, __u32 event, __u64 growth,
-				      __u64 shrink, __u64 events)
+/*
+ * Bytes that came and went in events, to whoever runs now. c: of that process. Returns the stack's
+ * key, 0 if there is none.
+ */
+static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 event, __u64 growth,
+				       __u64 shrink, __u64 events)
 {
 	struct scratch *s = scratch_take();
 	struct pmt_sum *sum = NULL;
+	__u64 key = 0;
 	__u32 cause;
 
 	if (event >= PMT_STACK_EVENTS)
-		return;
+		return 0;
 	cause = s ? walk(s, tgid) : PMT_CAUSE_WALK_FAILED;
 	if (s && cause == PMT_CAUSES)
 		sum = find_sum(s, event, &cause);
 	if (sum) {
+		key = s->stack.stack;
 		add_change(&sum->change, growth, shrink, events);
 		sum->last_ns = bpf_ktime_get_ns();
 	} else if (cause < PMT_CAUSES) {
@@ -76,6 +81,7 @@ static __always_inline void attribute(struct pmt_counts *c, __u32 tgid, __u32 ev
 	}
 	if (s)
 		scratch_give(s);
+	return key;
 }
 
 static __always_inline void blame(struct pmt_counts *c, __u32 event, __u32 cause, __u64 growth,

@@ -21,7 +21,6 @@ struct thread_search {
 	__u64 self; /* pthread_self() */
 	__u64 interp, thread;
 	__u64 found;
-	__u32 interps;
 };
 
 static __always_inline __u64 frame_of(const struct pmt_walk *w, __u64 thread)
@@ -36,14 +35,14 @@ static __always_inline __u64 frame_of(const struct pmt_walk *w, __u64 thread)
 	return at ? user_u64(at + l->cframe_current_frame) : 0;
 }
 
-/* One thread of one interpreter. A thread may have a state in each: the one that runs something. */
+/* One thread of one interpreter, or on to the next one. A thread may have a state in each: the one that runs something. */
 static long visit_thread(__u32 i, struct thread_search *s)
 {
 	const struct py_layout *l = &s->w->layout;
 	__u64 thread = s->thread;
 
 	if (!thread) {
-		if (!s->interp || ++s->interps > PMT_MAX_INTERPS)
+		if (!s->interp)
 			return 1;
 		s->thread = user_u64(s->interp + l->interp_threads);
 		s->interp = user_u64(s->interp + l->interp_next);
@@ -127,8 +126,11 @@ static long visit_frame(__u32 i, struct frame_visit *v)
 	id = code_id(s, v->w, code, v->tgid, &v->cause);
 	if (!id)
 		return 1;
-	s->stack.frames[nr & PMT_MAX_FRAMES] = (struct pmt_frame){.code = id, .lasti = lasti};
 	s->stack.nr = nr + 1;
+	keep_here(nr); /* what is known of nr here, the verifier of 6.1 has forgotten */
+	nr &= PMT_MAX_FRAMES;
+	s->stack.frames[nr].code = id;
+	s->stack.frames[nr].lasti = lasti;
 	v->hash = mix(v->hash, (__u64)id << 32 | (__u32)lasti);
 	return 0;
 }

@@ -10,7 +10,7 @@ $(B)/user.a: $(user_objects)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(B)/tests/unit/test_profile_pprof.o: | $(B)/output/pprof.pb-c.h
+$(unit_sources:%.c=$(B)/%.o): | $(proto_headers)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/user.a
 	$(call msg,LD,$@)
@@ -31,7 +31,7 @@ $(B)/tests/bpf/fake_interp: $(B)/tests/bpf/fake_interp.o
 
 $(B)/tests/bpf/test_%: $(B)/tests/bpf/test_%.o $(bpf_test_objects) | $(B)/tests/bpf/fake_interp
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka -lbpf -lelf -lz -lm
 
 
 # --- fuzzing: corpora replayed by gcc in every run, exploration with clang on demand ------------
@@ -55,14 +55,13 @@ $(B)/fuzz/clang/%.o: %.c $(B)/flags
 
 $(B)/fuzz/gcc/user/output/profile_svg.o $(B)/fuzz/clang/user/output/profile_svg.o: | \
 	$(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
-$(foreach c,gcc clang,$(addprefix $(B)/fuzz/$c/user/output/,profile_pprof.o pprof_writer.o)): | \
-	$(B)/output/pprof.pb-c.h
+$(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(fuzz_user:%.c=$(B)/fuzz/clang/%.o): | $(proto_headers)
 
 # an archive: each harness links only what it uses
-$(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(B)/output/pprof.pb-c.o
+$(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(proto_objects)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/fuzz/clang/user.a: $(fuzz_user:%.c=$(B)/fuzz/clang/%.o) $(B)/output/pprof.pb-c.o
+$(B)/fuzz/clang/user.a: $(fuzz_user:%.c=$(B)/fuzz/clang/%.o) $(proto_objects)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/fuzz/replay_%: $(B)/fuzz/gcc/tests/fuzz/fuzz_%.o $(B)/fuzz/gcc/tests/fuzz/regress_main.o \
@@ -116,6 +115,17 @@ record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyen
 $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+# Recordings for the golden tests and the fuzzer, made anew when the format grows.
+$(B)/write_pmt: $(B)/tests/tools/write_pmt.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+record-pmt: $(B)/write_pmt	## write the recordings of the golden tests and the fuzzer anew
+	$(Q)$< steps >tests/golden/data/steps.pmt
+	$(Q)for n in whole steps empty; do $< $$n >tests/fuzz/corpus/pmt/$$n || exit 1; done
+
+.PHONY: record-pmt
 
 # Profiles made by hand, in every format, for tests/unit/test_svg and tests/formats.
 tests: $(B)/sample_profile

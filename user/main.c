@@ -15,7 +15,7 @@
 
 /* The first is what runs when none is named. */
 const struct command *const commands[] = {
-	&cmd_stat, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_diff, NULL,
+	&cmd_stat, &cmd_record, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_report, &cmd_diff, NULL,
 };
 
 static const char help[] =
@@ -30,11 +30,12 @@ static const char help[] =
 	"Watch (BPF probes, about 1 %):\n"
 	"  stat         changes of RSS, arenas and pools             [the default]\n"
 	"Afterwards (no root, no process):\n"
+	"  report FILE  show a recording: text, svg, folded, pprof, speedscope, json\n"
 	"  diff A B     what changed between two saved snapshots\n"
 	"\n"
 	"  -p PID  -i SECONDS  -n REPORTS  -d SECONDS  -o FILE [-f]  --format FORMAT\n"
 	"  --children  its descendants too      --pause     stop it while it is read\n"
-	"  --strict    exit 3 if anything was lost\n"
+	"  --top N     rows of ranked tables    --strict    exit 3 if anything was lost\n"
 	"Exit: 0 ok (also when the process ends), 1 failed, 2 usage, 3 incomplete; else PROGRAM's\n"
 	"Start: sudo pymemtrace-bpf list        More: pymemtrace-bpf COMMAND --help\n";
 

@@ -107,6 +107,9 @@ struct pmt_counts {
 	struct pmt_rss last; /* ended: its RSS as last seen. Events of earlier programs, always */
 	/* what follows is kept across exec */
 	struct pmt_change causes[PMT_STACK_EVENTS][PMT_CAUSES];
+	__s64 begin_pages; /* resident, when its first mm became known */
+	__u32 begun;
+	__u32 pad2;
 };
 
 /* Ring buffer `events`: what user space must act on. Rare. */
@@ -133,6 +136,7 @@ enum pmt_loss {
 	PMT_LOSS_TARGETS, /* a child could not be added: map full */
 	PMT_LOSS_RSS_MAP, /* an mm could not be added: map full */
 	PMT_LOSS_NAMES,	  /* a code object's names could not be read */
+	PMT_LOSS_ARENAS,  /* who opened an arena could not be told: map or ring buffer full */
 	PMT_LOSS_KINDS
 };
 

@@ -17,6 +17,7 @@
 #define PMT_NAME_BYTES	 256  /* characters of a name, as stored (1, 2 or 4 bytes each) */
 #define PMT_FILE_BYTES	 512  /* of a file name; of a longer one its end */
 #define PMT_TABLE_BYTES	 1024 /* of a line table; a longer one is read from the process */
+#define PMT_TABLE_UNREAD 0xffffffffu
 #define PMT_TEXT_RANGES	 8
 #define PMT_FRAME_BYTES	 128 /* at most, of a frame, a code object */
 #define PMT_CODE_BYTES	 256
@@ -41,7 +42,7 @@ struct pmt_frame {
 	__s32 lasti; /* bytes from the first instruction; until 3.10 f_lasti as it is */
 };
 
-enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK };
+enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK, PMT_REC_ARENA };
 
 enum pmt_stack_flags { PMT_TRUNCATED = 1 << 0 /* more frames, towards the root */ };
 
@@ -61,7 +62,7 @@ struct pmt_code_rec {
 	__s32 first_line;
 	__u64 code, name_object; /* with first_line: what it is known by */
 	__u64 table;		 /* address of the line table's bytes */
-	__u32 table_size; /* of it, the first PMT_TABLE_BYTES are here; 0: could not be read */
+	__u32 table_size; /* of it, the first PMT_TABLE_BYTES are here; or PMT_TABLE_UNREAD */
 	__u32 pad;
 	struct pmt_text name, file;
 	__u8 name_bytes[PMT_NAME_BYTES];
@@ -77,6 +78,17 @@ struct pmt_stack_rec {
 	__u32 nr;
 	__u32 flags;				     /* enum pmt_stack_flags */
 	struct pmt_frame frames[PMT_MAX_FRAMES + 1]; /* the leaf first; only nr of them are sent */
+};
+
+/* An arena has its address. */
+struct pmt_arena_rec {
+	__u32 type; /* PMT_REC_ARENA */
+	__u32 tgid, tid;
+	__u32 pad;
+	__u64 stack; /* who opened it; 0: no stack could be walked */
+	__u64 address;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	char comm[16];
 };
 
 struct pmt_code_key {

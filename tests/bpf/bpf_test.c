@@ -193,7 +193,7 @@ static bool exists(const struct bpf_id *id)
 
 struct trace *open_session(bool pools, bool programs)
 {
-	struct trace_options o = {.pools = pools, .programs = programs};
+	struct trace_options o = {.arenas = true, .pools = pools, .programs = programs};
 	struct fault f = {};
 	struct trace *t;
 

@@ -14,6 +14,8 @@
 #include <bpf/bpf.h>
 #include <string.h>
 
+#define ALL_STACKS ((1u << PMT_STACK_EVENTS) - 1)
+
 /* "on_rss_stat\t2000" */
 static unsigned budget_of(const char *program)
 {
@@ -29,8 +31,9 @@ static unsigned budget_of(const char *program)
 	return 0;
 }
 
-/* Loads one program for a machine with that many CPUs; returns what the verifier went through. */
-static unsigned load_alone(const struct probe *p, unsigned cpus)
+/* Loads one program for a machine with that many CPUs; stacks: bits of enum pmt_stack_event. Returns what the verifier went through. */
+static unsigned load_alone(const struct probe *p, unsigned cpus, unsigned stacks,
+			   unsigned step_shift)
 {
 	struct pymemtrace_bpf *skel = pymemtrace_bpf__open();
 	struct bpf_prog_info info = {};
@@ -41,6 +44,8 @@ static unsigned load_alone(const struct probe *p, unsigned cpus)
 	skel->rodata->cfg_cpus = cpus;
 	skel->rodata->cfg_report = 1;
 	skel->rodata->cfg_gate_sums = cpus > 16;
+	skel->rodata->cfg_stacks = stacks;
+	skel->rodata->cfg_step_shift = step_shift;
 	bpf_object__for_each_program (program, skel->obj)
 		bpf_program__set_autoload(program, false);
 	program = probe_program(p, skel->obj);
@@ -57,7 +62,8 @@ static unsigned load_alone(const struct probe *p, unsigned cpus)
 static void every_program_loads_within_budget(void **state)
 {
 	for (size_t i = 0; i < nr_probes; i++) {
-		unsigned n = load_alone(&probes[i], 2), most = budget_of(probes[i].program);
+		unsigned n = load_alone(&probes[i], 2, ALL_STACKS, 5);
+		unsigned most = budget_of(probes[i].program);
 
 		assert_true(n > 0);
 		if (n > most)
@@ -69,7 +75,15 @@ static void every_program_loads_within_budget(void **state)
 static void loads_for_the_largest_machine(void **state)
 {
 	for (size_t i = 0; i < nr_probes; i++)
-		load_alone(&probes[i], PMT_MAX_CPUS);
+		load_alone(&probes[i], PMT_MAX_CPUS, ALL_STACKS, 5);
+}
+
+static void loads_with_and_without_stacks(void **state)
+{
+	for (size_t i = 0; i < nr_probes; i++) {
+		load_alone(&probes[i], 2, 0, 0);
+		load_alone(&probes[i], 2, ALL_STACKS, 0);
+	}
 }
 
 static void every_program_has_a_row(void **state)
@@ -112,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_program_loads_within_budget),
 		cmocka_unit_test(loads_for_the_largest_machine),
+		cmocka_unit_test(loads_with_and_without_stacks),
 		cmocka_unit_test(every_program_has_a_row),
 		cmocka_unit_test(a_refusal_is_quoted),
 	};

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 struct place {
@@ -286,6 +287,130 @@ static void below_sudo_it_is_the_users(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+static void a_growing_file_is_there_from_the_beginning(void **state)
+{
+	struct place *p = *state;
+	struct fault f = {0};
+	struct stat st;
+	struct sink s;
+
+	assert_int_equal(sink_open_growing(&s, p->file, false, &f), 0);
+	assert_int_equal(stat(p->file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	fputs("one", s.f);
+	assert_int_equal(sink_flush(&s, &f), 0);
+	holds(p->file, "one");
+	fputs(" two", s.f);
+	assert_int_equal(sink_commit(&s, &f), 0);
+	holds(p->file, "one two");
+	assert_int_equal(entries(p->dir), 1);
+
+	/* and stays when there is no more to come */
+	assert_int_equal(sink_open_growing(&s, p->file, true, &f), 0);
+	fputs("half", s.f);
+	assert_int_equal(sink_flush(&s, &f), 0);
+	fputs("lost", s.f);
+	sink_abort(&s);
+	holds(p->file, "half");
+}
+
+static void a_growing_file_that_got_nothing_goes(void **state)
+{
+	struct place *p = *state;
+	struct fault f = {0};
+	struct sink s;
+
+	assert_int_equal(sink_open_growing(&s, p->file, false, &f), 0);
+	sink_abort(&s);
+	assert_int_equal(entries(p->dir), 0);
+
+	/* but not what has its name by now */
+	assert_int_equal(sink_open_growing(&s, p->file, false, &f), 0);
+	unlink(p->file);
+	put(p->file, "theirs");
+	sink_abort(&s);
+	holds(p->file, "theirs");
+}
+
+static void a_growing_file_replaces_only_by_force(void **state)
+{
+	struct place *p = *state;
+	struct fault f = {0};
+	struct stat st;
+	struct sink s;
+
+	put(p->other, "precious");
+	assert_int_equal(symlink(p->other, p->file), 0);
+	assert_int_equal(sink_open_growing(&s, p->file, false, &f), -EEXIST);
+	assert_string_equal(f.hint, "-f replaces it");
+	assert_int_equal(sink_open_growing(&s, p->file, true, &f), 0);
+	fputs("new", s.f);
+	assert_int_equal(sink_flush(&s, &f), 0);
+	assert_int_equal(lstat(p->file, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0600);
+	holds(p->file, "new");
+	holds(p->other, "precious");
+	assert_int_equal(entries(p->dir), 2);
+	assert_int_equal(sink_commit(&s, &f), 0);
+	assert_int_equal(entries(p->dir), 2);
+
+	/* dangling */
+	unlink(p->file);
+	unlink(p->other);
+	assert_int_equal(symlink(p->other, p->file), 0);
+	assert_int_equal(sink_open_growing(&s, p->file, false, &f), -EEXIST);
+	assert_int_equal(access(p->other, F_OK), -1);
+}
+
+static void a_growing_file_below_sudo_is_the_users(void **state)
+{
+	struct place *p = *state;
+	struct fault f = {0};
+	struct stat st;
+	struct sink s;
+
+	if (geteuid() != 0)
+		skip();
+	for (int force = 0; force <= 1; force++) {
+		setenv("SUDO_UID", "1234", 1);
+		setenv("SUDO_GID", "4321", 1);
+		assert_int_equal(sink_open_growing(&s, p->file, force, &f), 0);
+		unsetenv("SUDO_UID");
+		unsetenv("SUDO_GID");
+		assert_int_equal(stat(p->file, &st), 0);
+		assert_int_equal(st.st_uid, 1234);
+		assert_int_equal(st.st_gid, 4321);
+		assert_int_equal(st.st_mode & 07777, 0600);
+		fputs("data", s.f);
+		assert_int_equal(sink_commit(&s, &f), 0);
+	}
+}
+
+/* A limit of the size stands for a full disk: the kernel writes a part of the last write. */
+static void a_growing_file_keeps_what_was_written(void **state)
+{
+	const struct rlimit small = {4, RLIM_INFINITY};
+	struct place *p = *state;
+	struct rlimit before;
+	struct fault f = {0};
+	struct sink s;
+	int err;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(sink_open_growing(&s, p->file, false, &f), 0);
+	setrlimit(RLIMIT_FSIZE, &small);
+	fputs("some data", s.f);
+	err = sink_flush(&s, &f);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(err, -EFBIG);
+	fputs("and more", s.f); /* nothing follows what is missing */
+	assert_int_equal(sink_flush(&s, &f), -EFBIG);
+	assert_int_equal(sink_commit(&s, &f), -EFBIG);
+	holds(p->file, "some");
+}
+
 static void a_relative_path_works(void **state)
 {
 	struct place *p = *state;
@@ -319,6 +444,11 @@ int main(void)
 		TEST(abort_does_not_send_the_rest_to_stdout),
 		TEST(what_is_no_place_for_a_file),
 		TEST(below_sudo_it_is_the_users),
+		TEST(a_growing_file_is_there_from_the_beginning),
+		TEST(a_growing_file_that_got_nothing_goes),
+		TEST(a_growing_file_replaces_only_by_force),
+		TEST(a_growing_file_below_sudo_is_the_users),
+		TEST(a_growing_file_keeps_what_was_written),
 		TEST(a_relative_path_works),
 	};
 

@@ -62,22 +62,22 @@ static size_t utf8_length(const unsigned char *s, size_t n)
 	for (size_t i = 1; i < len; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	/* overlong forms, surrogates, past U+10FFFF, and the C1 controls (U+0080..U+009F) */
+	/* overlong forms, surrogates, past U+10FFFF */
 	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ||
-	    (s[0] == 0xc2 && s[1] < 0xa0))
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return len;
 }
 
 /*
- * Characters that are seen as nothing and change how what follows is seen: directions (U+061C,
- * U+200E .. U+202E, U+2066 .. U+206F), line separators, zero width (U+200B, U+2060, U+FEFF).
+ * Characters that are seen as nothing and change how what follows is seen: C1 controls (U+0080 ..
+ * U+009F), directions (U+061C, U+200E .. U+202E, U+2066 .. U+206F), line separators, zero width
+ * (U+200B, U+2060, U+FEFF).
  */
 static bool deceives(const unsigned char *s, size_t len)
 {
 	if (len == 2)
-		return s[0] == 0xd8 && s[1] == 0x9c;
+		return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
 	if (len != 3)
 		return false;
 	return (s[0] == 0xe2 && s[1] == 0x80 &&
@@ -118,6 +118,19 @@ char *text_escape(char *buf, size_t size, const char *s, size_t len)
 	}
 	buf[o] = 0;
 	return buf;
+}
+
+void text_repair_utf8(char *s)
+{
+	size_t len = strlen(s), n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_length((unsigned char *)s + i, len - i);
+		if (!n) {
+			s[i] = '?';
+			n = 1;
+		}
+	}
 }
 
 int text_parse_time(const char *s, uint64_t *ret_ns)

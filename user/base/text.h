@@ -22,6 +22,9 @@ char *text_size(char buf[static 24], int64_t bytes, bool plus);
  */
 char *text_escape(char *buf, size_t size, const char *s, size_t len);
 
+/* Bytes that are not valid UTF-8 become question marks. */
+void text_repair_utf8(char *s);
+
 /* "90s" "5m" "1.5h" "0.2" -> nanoseconds. -EINVAL: not a positive finite time below 10 years. */
 int text_parse_time(const char *s, uint64_t *ret_ns);
 

@@ -20,7 +20,8 @@ enum exit_status {
 	EXIT_INCOMPLETE = 3, /* only under --strict */
 };
 
-#define TOP_ALL UINT64_MAX
+#define TOP_ALL	    UINT64_MAX
+#define TOP_DEFAULT (UINT64_MAX - 1) /* not given: the command's own */
 
 struct options {
 	const struct command *command;
@@ -37,6 +38,11 @@ struct options {
 	int verbose;
 	uint64_t top;
 	const char *sort;
+	unsigned int events; /* bit per enum profile_event; 0: the command's default */
+	bool exact;	     /* every change, no sampling */
+	uint64_t stacks;     /* room for so many */
+	bool inverted, by_thread;
+	uint64_t min_bytes;
 	const char **include, **exclude; /* NULL-terminated globs */
 	char **args;			 /* what is neither option nor program: FILEs */
 	size_t nr_args;
@@ -76,7 +82,8 @@ void report_note(const struct options *o, const char *fmt, ...)
 
 bool format_is(const struct options *o, const char *format);
 
-extern const struct command cmd_stat, cmd_snapshot, cmd_list, cmd_doctor, cmd_diff;
+extern const struct command cmd_stat, cmd_record, cmd_snapshot, cmd_list, cmd_doctor, cmd_report,
+	cmd_diff;
 
 /* One bit per option; the table is in options.c. */
 enum option_bit {
@@ -94,6 +101,10 @@ enum option_bit {
 	OPT_GLOB = 1 << 11,
 	OPT_PROGRAM = 1 << 12, /* "-- PROGRAM" and --as-root */
 	OPT_FILES = 1 << 13,   /* two FILE arguments */
+	OPT_FILE = 1 << 14,    /* one */
+	OPT_EVENT = 1 << 15,
+	OPT_RECORD = 1 << 16, /* --exact, --stacks */
+	OPT_TREE = 1 << 17,   /* --inverted, --by, --min */
 };
 
 #endif

@@ -1,92 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* `diff A B`: what changed between two saved snapshots: JSON of ours, or text printed anywhere. */
+/* `diff A B`: what changed between two saved snapshots. */
 #include "cmd/cmd.h"
 
-#include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
+#include "cmd/saved.h"
 #include "output/json.h"
 #include "output/sink.h"
 #include "output/stats_text.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define MAX_FILE_BYTES (64u << 20)
-
-/* Whole file, bounded; *ret is NUL-terminated and the caller's. */
-static int read_file(const char *path, char **ret, size_t *ret_len, struct fault *f)
-{
-	_cleanup_free_ char *buf = NULL;
-	char shown[256];
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0, size = 0;
-
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	if (fd < 0)
-		return fault_errno(f, errno, "%s", shown);
-	for (;;) {
-		ssize_t n;
-
-		if (len + 1 >= size) {
-			char *more;
-
-			size = size ? size * 2 : 1 << 16;
-			more = realloc(buf, size);
-			if (!more)
-				return fault_set(f, ENOMEM, "no memory for %s", shown);
-			buf = more;
-		}
-		n = read(fd, buf + len, size - len - 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fault_errno(f, errno, "%s", shown);
-		if (!n)
-			break;
-		len += (size_t)n;
-		if (len > MAX_FILE_BYTES)
-			return fault_set(f, EFBIG, "%s is larger than any snapshot (%u MiB)", shown,
-					 MAX_FILE_BYTES >> 20);
-	}
-	buf[len] = 0;
-	*ret = steal_ptr(buf);
-	*ret_len = len;
-	return 0;
-}
-
-static int load(const char *path, struct snapshot *ret, struct fault *f)
-{
-	_cleanup_free_ char *text = NULL;
-	struct fault why = {0};
-	size_t len = 0, at = 0;
-	char shown[256];
-	int err = read_file(path, &text, &len, f);
-
-	if (err)
-		return err;
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	while (at < len && isspace((unsigned char)text[at]))
-		at++;
-	if (at < len && text[at] == '{') {
-		err = json_load_snapshot(ret, text, len, shown, f);
-		if (err == -EMEDIUMTYPE)
-			fault_hint(f, "diff compares two files of one kind: two snapshots");
-		return err;
-	}
-	err = stats_parse(&ret->stats, text, len, &why);
-	if (err) {
-		fault_set(f, -err, "%s: %s", shown, why.text);
-		fault_hint(f, "diff reads snapshots of this program (JSON or text) and what "
-			      "sys._debugmallocstats() printed");
-		return err;
-	}
-	ret->has_stats = true;
-	return 0;
-}
 
 static int write_json(FILE *out, const struct snapshot *a, const struct snapshot *b)
 {
@@ -108,6 +32,30 @@ static bool note_losses(const struct options *o, const char *path, const struct 
 	return any;
 }
 
+/* Two snapshots, or the sentence that they are not. */
+static int load(const struct options *o, struct snapshot *a, struct snapshot *b, struct fault *f)
+{
+	bool recording_a = false, recording_b = false;
+	char shown_a[160], shown_b[160];
+	int err = saved_load(o->args[0], a, &recording_a, f);
+
+	if (!err)
+		err = saved_load(o->args[1], b, &recording_b, f);
+	if (err || (!recording_a && !recording_b))
+		return err;
+	text_escape(shown_a, sizeof(shown_a), o->args[0], strlen(o->args[0]));
+	text_escape(shown_b, sizeof(shown_b), o->args[1], strlen(o->args[1]));
+	if (recording_a == recording_b) {
+		fault_set(f, EMEDIUMTYPE, "%s and %s are recordings, diff compares snapshots",
+			  shown_a, shown_b);
+		fault_hint(f, "report shows each of them");
+		return -EMEDIUMTYPE;
+	}
+	return fault_set(f, EMEDIUMTYPE, "%s is a %s, %s a %s: diff compares two files of one kind",
+			 shown_a, recording_a ? "recording" : "snapshot", shown_b,
+			 recording_b ? "recording" : "snapshot");
+}
+
 static int run(const struct options *o)
 {
 	struct snapshot a = {0}, b = {0};
@@ -115,9 +63,7 @@ static int run(const struct options *o)
 	struct fault f = {0};
 	int status = EXIT_OK, err;
 
-	err = load(o->args[0], &a, &f);
-	if (!err)
-		err = load(o->args[1], &b, &f);
+	err = load(o, &a, &b, &f);
 	if (!err && (!a.has_stats || !b.has_stats))
 		err = fault_set(&f, EINVAL,
 				"%s has no allocator state: its interpreter was not supported",

@@ -182,7 +182,7 @@ static int run(const struct options *o)
 	struct sink sink = {0};
 	struct fault f = {0};
 	int nr, err, status = EXIT_OK;
-	size_t limit = o->top == TOP_ALL ? SIZE_MAX : (size_t)o->top;
+	size_t limit = o->top >= TOP_DEFAULT ? SIZE_MAX : (size_t)o->top;
 
 	if (!field)
 		return EXIT_USAGE;

@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "model/profile.h"
+#include "output/profile_out.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -30,6 +32,12 @@ enum {
 	KEY_INCLUDE,
 	KEY_EXCLUDE,
 	KEY_AS_ROOT,
+	KEY_EVENT,
+	KEY_EXACT,
+	KEY_STACKS,
+	KEY_INVERTED,
+	KEY_BY,
+	KEY_MIN,
 	KEY_HELP
 };
 
@@ -45,6 +53,13 @@ static const struct {
 	{{"interval", 'i', "SECONDS", 0, "time between reports", 2}, OPT_INTERVAL},
 	{{"reports", 'n', "REPORTS", 0, "end after so many", 2}, OPT_REPORTS},
 	{{"duration", 'd', "SECONDS", 0, "end after this time (90s, 5m, 1h)", 2}, OPT_DURATION},
+	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool", 2}, OPT_EVENT},
+	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
+	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},
+	{{"inverted", KEY_INVERTED, 0, 0, "the tree from the functions to their callers", 3},
+	 OPT_TREE},
+	{{"by", KEY_BY, "thread", 0, "a tree for each thread", 3}, OPT_TREE},
+	{{"min", KEY_MIN, "BYTES", 0, "leave out what is smaller (4K, 10M, 1G)", 3}, OPT_TREE},
 	{{"output", 'o', "FILE", 0, "write here instead of stdout", 3}, OPT_OUTPUT},
 	{{"force", 'f', 0, 0, "replace FILE if it exists", 3}, OPT_OUTPUT},
 	{{"format", KEY_FORMAT, "FORMAT", 0, "output format", 3}, OPT_FORMAT},
@@ -152,6 +167,29 @@ static bool is_word_of(const char *words, const char *word)
 	return false;
 }
 
+/* "rss,arena" */
+static unsigned int parse_events(const struct command *c, const char *list)
+{
+	unsigned int events = 0;
+
+	while (*list) {
+		size_t len = strcspn(list, ",");
+		char name[16] = "", shown[64];
+		enum profile_event e;
+
+		if (len < sizeof(name))
+			memcpy(name, list, len);
+		if (profile_event_from_name(name, &e))
+			usage(c, "--event %s: not one of: rss, arena, pool",
+			      text_escape(shown, sizeof(shown), list, len));
+		events |= 1u << e;
+		list += len + (list[len] == ',');
+	}
+	if (!events)
+		usage(c, "--event: none given");
+	return events;
+}
+
 static void print_help(const struct command *c)
 {
 	printf("Usage: pymemtrace-bpf %s %s\n%s.\n\n", c->name, c->args_doc, c->summary);
@@ -228,6 +266,28 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case KEY_SORT:
 		o->sort = arg;
 		break;
+	case KEY_EVENT:
+		o->events = parse_events(c, arg);
+		break;
+	case KEY_EXACT:
+		o->exact = true;
+		break;
+	case KEY_STACKS:
+		if (text_parse_u64(arg, 16, 1 << 20, &o->stacks))
+			usage(c, "--stacks %s: not a number from 16 to %d", arg, 1 << 20);
+		break;
+	case KEY_INVERTED:
+		o->inverted = true;
+		break;
+	case KEY_BY:
+		if (strcmp(arg, "thread") != 0)
+			usage(c, "--by %s: not 'thread'", arg);
+		o->by_thread = true;
+		break;
+	case KEY_MIN:
+		if (text_parse_size(arg, &o->min_bytes))
+			usage(c, "--min %s: not a size (4096, 4K, 10M, 1G)", arg);
+		break;
 	case KEY_INCLUDE:
 		add_glob(c, &o->include, &p->nr_include, arg);
 		break;
@@ -272,8 +332,11 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 /* The suffix of -o chooses the format where --format does not. */
 static const char *format_of_suffix(const struct command *c, const char *path)
 {
+	const struct profile_format *profile = profile_format_of_file(path);
 	const char *dot = strrchr(path, '.');
 
+	if (profile && is_word_of(c->formats, profile->name))
+		return profile->name;
 	return dot && is_word_of(c->formats, dot + 1) ? dot + 1 : NULL;
 }
 
@@ -281,7 +344,7 @@ static void check(const struct command *c, struct options *o)
 {
 	uint64_t pid;
 
-	if (o->nr_args && !(c->takes & OPT_FILES)) {
+	if (o->nr_args && !(c->takes & (OPT_FILES | OPT_FILE))) {
 		if (!text_parse_u64(o->args[0], 1, PID_LIMIT, &pid))
 			usage(c, "'%s' is not an option; did you mean -p %s?", o->args[0],
 			      o->args[0]);
@@ -289,6 +352,8 @@ static void check(const struct command *c, struct options *o)
 	}
 	if (c->takes & OPT_FILES && o->nr_args != 2)
 		usage(c, "needs two files, not %zu", o->nr_args);
+	if (c->takes & OPT_FILE && o->nr_args != 1)
+		usage(c, "needs a file%s", o->nr_args ? ", and only one" : "");
 	if (o->program && !(c->takes & OPT_PROGRAM))
 		usage(c, "this command starts no program");
 	if (o->program && o->nr_pids)
@@ -337,7 +402,12 @@ int options_parse(const struct command *c, int argc, char **argv, struct options
 	struct parse p = {.o = ret, .c = c};
 	char name[64];
 
-	*ret = (struct options){.command = c, .interval_ns = 5000000000ull, .top = TOP_ALL};
+	*ret = (struct options){
+		.command = c,
+		.interval_ns = 5000000000ull,
+		.top = TOP_DEFAULT,
+		.stacks = 16384,
+	};
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--")) {
 			ret->program = argv + i + 1;

@@ -65,13 +65,13 @@ static char *copy(const char *s)
 	return s ? strdup(s) : NULL;
 }
 
-static int read_all(struct process *p, struct snapshot *s, struct fault *f)
+static int read_all(struct process *p, bool state, struct snapshot *s, struct fault *f)
 {
 	int err = target_rss(p->target, &s->rss, f);
 
 	if (err)
 		return err;
-	if (p->supported) {
+	if (p->supported && state) {
 		err = python_read_stats(p->python, &s->stats, &s->losses, f);
 		if (err)
 			return err;
@@ -90,10 +90,27 @@ static int read_paused(struct process *p, struct snapshot *s, struct fault *f)
 
 	if (err)
 		return err;
-	err = read_all(p, s, f);
+	err = read_all(p, true, s, f);
 	s->pause_ns = target_resume(stopped);
 	s->paused = true;
 	return err;
+}
+
+/* s owns copies from here on; a target that ended meanwhile fails every read in its own way. */
+static int finish(struct process *p, int err, struct snapshot *s, struct snapshot *ret,
+		  struct fault *f)
+{
+	if (err) {
+		if (err == -ESRCH || target_ended(p->target))
+			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
+		return err;
+	}
+	s->process.comm = copy(p->id.comm);
+	s->process.cmdline = copy(p->id.cmdline);
+	s->process.exe = copy(p->id.exe);
+	s->process.container = copy(p->id.container);
+	*ret = *s;
+	return 0;
 }
 
 int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct fault *f)
@@ -104,22 +121,19 @@ int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct
 	/* A stop can hit the middle of pymalloc, where its books are open: then another moment. */
 	for (int attempt = 0; attempt < PAUSE_ATTEMPTS; attempt++) {
 		s = (struct snapshot){.process = p->id};
-		err = pause ? read_paused(p, &s, f) : read_all(p, &s, f);
+		err = pause ? read_paused(p, &s, f) : read_all(p, true, &s, f);
 		if (err || !pause || !s.losses.inconsistent)
 			break;
 	}
-	if (err) {
-		/* a target that ended meanwhile fails every read in its own way: say what happened */
-		if (err == -ESRCH || target_ended(p->target))
-			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
-		return err;
-	}
-	s.process.comm = copy(p->id.comm);
-	s.process.cmdline = copy(p->id.cmdline);
-	s.process.exe = copy(p->id.exe);
-	s.process.container = copy(p->id.container);
-	*ret = s;
-	return 0;
+	return finish(p, err, &s, ret, f);
+}
+
+int process_rss(struct process *p, struct snapshot *ret, struct fault *f)
+{
+	struct snapshot s = {.process = p->id};
+	int err = read_all(p, false, &s, f);
+
+	return finish(p, err, &s, ret, f);
 }
 
 bool process_matches(const struct options *o, const struct process_id *id)

@@ -43,6 +43,9 @@ void process_forget_python(struct process *p);
 /* One moment of it: RSS, allocator state if supported; stopped meanwhile if pause. */
 int process_snapshot(struct process *p, bool pause, struct snapshot *ret, struct fault *f);
 
+/* The same without allocator state: at no cost, whatever the size of the heap. */
+int process_rss(struct process *p, struct snapshot *ret, struct fault *f);
+
 /*
  * The PIDs of -p, plus present descendants with --children, less what --include and --exclude leave
  * out, without repeats. Caller frees. Count or -errno.

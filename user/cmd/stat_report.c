@@ -3,6 +3,8 @@
 
 #include "base/fault.h"
 #include "cmd/cmd.h"
+#include "cmd/collect.h"
+#include "cmd/loop.h"
 #include "cmd/watch.h"
 #include "output/json.h"
 #include "output/tables.h"
@@ -13,12 +15,15 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define DEFAULT_TOP 10
+
 int stat_report_open(struct stat_reporter *r, const struct options *o, struct fault *f)
 {
 	int err;
 
 	memset(r, 0, sizeof(*r));
 	r->o = o;
+	r->top = o->top == TOP_DEFAULT ? DEFAULT_TOP : o->top;
 	r->json = format_is(o, "json");
 	err = sink_open(&r->sink, o->output, o->force, f);
 	r->printer.out = r->sink.f;
@@ -70,12 +75,13 @@ static json_t *losses_document(const struct report_health *h)
 	return doc;
 }
 
-void stat_report_flush(struct stat_reporter *r, struct trace *t)
+static void flush(void *ctx)
 {
+	struct stat_reporter *r = ctx;
 	struct report_health h = {0};
 	uint64_t now[PMT_LOSS_KINDS];
 
-	if (!trace_read_losses(t, now)) {
+	if (!trace_read_losses(r->trace, now)) {
 		h.records_lost = now[PMT_LOSS_RING] - r->losses[PMT_LOSS_RING];
 		h.targets_lost = now[PMT_LOSS_TARGETS] - r->losses[PMT_LOSS_TARGETS];
 		h.rss_lost = now[PMT_LOSS_RSS_MAP] - r->losses[PMT_LOSS_RSS_MAP];
@@ -108,8 +114,9 @@ static void print_both(struct stat_reporter *r, const struct moment *m)
 		b->shmem, b->swap);
 }
 
-void stat_report_begin(struct stat_reporter *r, const struct watched *w)
+static void begin(void *ctx, struct watched *w)
 {
+	struct stat_reporter *r = ctx;
 	const struct moment *m = &w->last;
 	bool pymalloc = m->snap.has_stats && m->snap.stats.pymalloc;
 	struct report_header h = {
@@ -143,45 +150,69 @@ void stat_report_begin(struct stat_reporter *r, const struct watched *w)
 	print_both(r, m);
 }
 
+static void problem(void *ctx, const struct watched *w, const struct fault *f)
+{
+	struct stat_reporter *r = ctx;
+
+	(void)w;
+	r->failed = true;
+	report_fault(f);
+}
+
 static void print_change(struct stat_reporter *r, const struct watched *w,
-			 const struct moment *from, const struct moment *to)
+			 const struct moment *from, const struct moment *to, struct profile *who)
 {
 	struct report_change c;
 	struct fault f = {0};
 
 	watch_change(w, from, to, &c);
+	c.top = r->top;
+	if (who && !collector_account(who, w->process.id.pid, &from->counts, &to->counts))
+		c.who = who;
 	r->lost |= report_health_any(&c.health);
 	if (r->json) {
 		write_json(r, json_report_change(&c));
 		return;
 	}
 	if (report_print_change(&r->printer, &c, &f))
-		stat_report_problem(r, w, &f);
+		problem(r, w, &f);
 	print_both(r, to);
 }
 
-void stat_report_change(struct stat_reporter *r, const struct watched *w, const struct moment *prev)
+static struct profile *who_in_all(struct stat_reporter *r, const struct watched *w)
 {
-	print_change(r, w, prev, &w->last);
+	return r->stacks ? collector_of(r->stacks, w->process.id.pid) : NULL;
 }
 
-void stat_report_total(struct stat_reporter *r, struct watched *w)
+static void change(void *ctx, struct watched *w, const struct moment *prev)
+{
+	struct stat_reporter *r = ctx;
+	struct profile *who = r->stacks ? collector_take(r->stacks, w->process.id.pid) : NULL;
+
+	print_change(r, w, prev, &w->last, who);
+	profile_free(who);
+}
+
+static void total(void *ctx, struct watched *w)
 {
 	w->total_done = true;
-	print_change(r, w, &w->base, &w->last);
+	print_change(ctx, w, &w->base, &w->last, who_in_all(ctx, w));
 }
 
-void stat_report_exec(struct stat_reporter *r, struct watched *w)
+static void exec_(void *ctx, struct watched *w)
 {
+	struct stat_reporter *r = ctx;
+
 	if (!r->json)
 		fprintf(r->sink.f,
 			"# pid %d runs another program now; the total of the one before:\n",
 			(int)w->process.id.pid);
-	print_change(r, w, &w->base, &w->last);
+	print_change(r, w, &w->base, &w->last, who_in_all(r, w));
 }
 
-void stat_report_end(struct stat_reporter *r, struct watched *w)
+static void end(void *ctx, struct watched *w)
 {
+	struct stat_reporter *r = ctx;
 	int status = w->wait_status, pid = (int)w->process.id.pid;
 
 	if (!r->json) {
@@ -194,12 +225,27 @@ void stat_report_end(struct stat_reporter *r, struct watched *w)
 		fputs("; the table is its state at the last report\n", r->sink.f);
 		r->printer.gap = false;
 	}
-	stat_report_total(r, w);
+	total(r, w);
 }
 
-void stat_report_problem(struct stat_reporter *r, const struct watched *w, const struct fault *f)
+static void lost(void *ctx)
 {
-	(void)w;
-	r->failed = true;
-	report_fault(f);
+	((struct stat_reporter *)ctx)->lost = true;
 }
+
+static bool broken(void *ctx)
+{
+	return ((struct stat_reporter *)ctx)->broken;
+}
+
+const struct listener stat_listener = {
+	.begin = begin,
+	.change = change,
+	.total = total,
+	.exec = exec_,
+	.end = end,
+	.problem = problem,
+	.lost = lost,
+	.flush = flush,
+	.broken = broken,
+};

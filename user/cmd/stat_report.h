@@ -11,13 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct moment;
+struct collector;
+struct listener;
 struct options;
 struct trace;
-struct watched;
 
 struct stat_reporter {
 	const struct options *o;
+	struct trace *trace;	  /* for its losses; set once there is one */
+	struct collector *stacks; /* the same; NULL: who made it grow is not asked */
+	uint64_t top;
 	struct sink sink;
 	struct report_printer printer;
 	bool json;
@@ -32,18 +35,7 @@ int stat_report_open(struct stat_reporter *r, const struct options *o, struct fa
 /* Writes everything out. Returns the exit status. */
 int stat_report_close(struct stat_reporter *r);
 void stat_report_abort(struct stat_reporter *r);
-/* After a round of reports: what BPF lost since the last, and out with it. */
-void stat_report_flush(struct stat_reporter *r, struct trace *t);
-
-void stat_report_begin(struct stat_reporter *r, const struct watched *w);
-void stat_report_change(struct stat_reporter *r, const struct watched *w,
-			const struct moment *prev);
-void stat_report_total(struct stat_reporter *r, struct watched *w);
-/* The process replaced itself: the total of what it was. */
-void stat_report_exec(struct stat_reporter *r, struct watched *w);
-/* It ended: how, and its total. */
-void stat_report_end(struct stat_reporter *r, struct watched *w);
-/* It could not be read this time. */
-void stat_report_problem(struct stat_reporter *r, const struct watched *w, const struct fault *f);
+/* What `stat` makes of a loop; ctx is the reporter. */
+extern const struct listener stat_listener;
 
 #endif

@@ -22,6 +22,7 @@ void moment_done(struct moment *m)
 void watch_done(struct watched *w)
 {
 	moment_done(&w->base);
+	moment_done(&w->prev);
 	moment_done(&w->last);
 	process_done(&w->process);
 }
@@ -42,6 +43,7 @@ static struct pmt_target target_of(const struct python_probe_info *info, uint32_
 		.tstate_thread_id = l->tstate_thread_id,
 		.gil_last_holder = l->gil_last_holder,
 		.gil_locked = l->gil_locked,
+		.pool_size = info->pool_size,
 		.flags = flags | (info->pool_size_is_arg2 ? PMT_POOL_ARG2 : 0) |
 			 (info->free_size_is_arg2 ? PMT_FREE_ARG2 : 0),
 	};
@@ -69,6 +71,7 @@ static int attach(struct watched *w, struct trace *t, struct fault *f)
 		.inode = info.inode,
 		.file_name = info.file_name,
 		.arena_alloc = info.arena_alloc_offset,
+		.arena_mapped = info.arena_mapped_offset,
 		.arena_free = info.arena_free_offset,
 		.new_pool = info.new_pool_offset,
 	};
@@ -106,9 +109,11 @@ int watch_look(struct watched *w, struct trace *t, const struct options *o, stru
 int watch_open(struct watched *w, struct trace *t, pid_t pid, const struct options *o,
 	       uint32_t flags, struct fault *f)
 {
+	bool rss_only = w->rss_only;
 	int err;
 
 	memset(w, 0, sizeof(*w));
+	w->rss_only = rss_only;
 	w->flags = flags;
 	err = target_open(&w->process.target, pid, f);
 	if (!err)
@@ -162,7 +167,8 @@ static int sample_once(struct watched *w, struct trace *t, const struct options 
 	int err = trace_read(t, pid, &before, f);
 
 	if (!err)
-		err = process_snapshot(&w->process, o->pause, &m->snap, f);
+		err = w->rss_only ? process_rss(&w->process, &m->snap, f)
+				  : process_snapshot(&w->process, o->pause, &m->snap, f);
 	if (err)
 		return err;
 	err = trace_read(t, pid, &m->counts, f);
@@ -205,6 +211,13 @@ static void base_of_start(struct watched *w, const struct moment *now)
 		w->base.snap.stats.free_lists[i] = s->free_lists[i];
 		w->base.snap.stats.free_lists[i].count = 0;
 	}
+	/* what its mm began with came with it: the launcher's own is no news */
+	memcpy(w->base.counts.counts.causes, w->start.counts.causes,
+	       sizeof(w->start.counts.causes));
+	w->base.counts.counts.causes[PMT_ON_RSS][PMT_CAUSE_EXEC].growth -=
+		(uint64_t)rss_resident(&w->start.rss);
+	w->base.counts.seen_growth = w->start.seen_growth;
+	w->base.counts.seen_shrink = w->start.seen_shrink;
 	w->chain =
 		(struct event_chain){.begun = w->arena_events}; /* no arena had ever been taken */
 }

@@ -47,12 +47,15 @@ struct watched {
 	bool pool_events;
 	bool from_start; /* watched from its first instruction: the base is nothing at all */
 	bool has_base;
-	bool announced;		  /* header and state line are out */
-	bool total_done;	  /* its total has been reported */
-	int64_t loading_until_ns; /* after exec: libraries may still be mapped (monotonic) */
-	int wait_status;	  /* once ended */
-	uint64_t arenas_at_end;	  /* once ended: the last state plus the events after it */
-	struct moment base, last;
+	bool announced;		   /* header and state line are out */
+	bool total_done;	   /* its total has been reported */
+	int64_t loading_until_ns;  /* after exec: libraries may still be mapped (monotonic) */
+	int wait_status;	   /* once ended */
+	uint64_t arenas_at_end;	   /* once ended: the last state plus the events after it */
+	bool rss_only;		   /* its allocator's state is not read */
+	bool sampled;		   /* in this round: prev and last make a report */
+	struct trace_counts start; /* from_start: when its program had not begun */
+	struct moment base, prev, last;
 	struct event_chain chain;
 	uint64_t state_disagreed;
 };

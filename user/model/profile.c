@@ -350,6 +350,26 @@ int profile_add_row(struct profile *p, const struct profile_row *row)
 	return 0;
 }
 
+int profile_copy_row(struct profile *p, const struct profile *from, const struct profile_row *row)
+{
+	const struct profile_stack *stack = &from->stacks[row->stack];
+	struct profile_frame frames[PROFILE_MAX_FRAMES];
+	struct profile_row copy = *row;
+	int err;
+
+	for (uint32_t i = 0; i < stack->nr; i++) {
+		frames[i].line = stack->frames[i].line;
+		err = profile_add_function(p, &from->functions[stack->frames[i].function],
+					   &frames[i].function);
+		if (err)
+			return err;
+	}
+	err = profile_add_stack(p, frames, stack->nr, stack->truncated, &copy.stack);
+	if (!err)
+		err = profile_add_thread(p, &from->threads[row->thread], &copy.thread);
+	return err ? err : profile_add_row(p, &copy);
+}
+
 int profile_add_arena(struct profile *p, const struct profile_arena *a)
 {
 	int err;
@@ -362,6 +382,11 @@ int profile_add_arena(struct profile *p, const struct profile_arena *a)
 		return err;
 	p->arenas[p->nr_arenas++] = *a;
 	return 0;
+}
+
+static bool is_zero(const struct profile_change *c)
+{
+	return !c->growth && !c->shrink && !c->events;
 }
 
 struct profile_change profile_attributed(const struct profile *p, enum profile_event e, pid_t pid)
@@ -390,6 +415,23 @@ void profile_balance(struct profile *p)
 			.shrink = max(-missing, (int64_t)0),
 		};
 	}
+}
+
+bool profile_incomplete(const struct profile *p)
+{
+	bool lost = p->cut_short || p->names_lost || p->lines_lost;
+
+	for (uint32_t i = 0; i < p->nr_processes && !lost; i++)
+		for (int e = 0; e < PROFILE_EVENTS && !lost; e++) {
+			const struct profile_change *c = p->processes[i].causes[e];
+
+			lost = !is_zero(&c[PROFILE_WALK_FAILED]) ||
+			       !is_zero(&c[PROFILE_TABLE_FULL]) ||
+			       !is_zero(&c[PROFILE_RECORD_LOST]) ||
+			       /* kernels before 6.2 keep a rest of their steps to themselves */
+			       (p->exact && !p->batched && !is_zero(&c[PROFILE_UNEXPLAINED]));
+		}
+	return lost;
 }
 
 int64_t profile_error(const struct profile *p, uint64_t samples)

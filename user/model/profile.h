@@ -150,6 +150,8 @@ int profile_add_process(struct profile *p, pid_t pid, struct profile_process **r
 
 /* Adds to the row of the same stack, thread and event; times widen. */
 int profile_add_row(struct profile *p, const struct profile_row *row);
+/* The same for a row of another profile, whose functions, stack and thread come with it. */
+int profile_copy_row(struct profile *p, const struct profile *from, const struct profile_row *row);
 int profile_add_arena(struct profile *p, const struct profile_arena *a);
 
 /*
@@ -160,6 +162,12 @@ void profile_balance(struct profile *p);
 
 /* Sum of the rows of an event of one process (0: of all). */
 struct profile_change profile_attributed(const struct profile *p, enum profile_event e, pid_t pid);
+
+/*
+ * Something was lost that should have been seen (what --strict does not let pass): the file's end,
+ * events, stacks, names; when exact, also what no event told of.
+ */
+bool profile_incomplete(const struct profile *p);
 
 /*
  * One standard error, in bytes, of a sampled figure of so many samples: each stands for step_pages, and

@@ -59,26 +59,38 @@ static void random_name(char name[static 32])
 	snprintf(name, 32, ".pymemtrace-%016llx", (unsigned long long)r);
 }
 
-/* An unnamed file in the directory, or a hidden one where the file system knows none. */
-static int open_temporary(struct sink *s)
+static int create(struct sink *s, const char *name)
+{
+	s->fd = openat(s->dir_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
+	return s->fd >= 0 ? 0 : -errno;
+}
+
+static int open_hidden(struct sink *s)
 {
 	char name[32];
+	int err;
 
-	s->fd = openat(s->dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	if (s->fd >= 0)
-		return 0;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
-		return -errno;
 	random_name(name);
-	s->fd = openat(s->dir_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
-	if (s->fd < 0)
-		return -errno;
+	err = create(s, name);
+	if (err)
+		return err;
 	s->temp = strdup(name);
 	if (!s->temp) {
 		unlinkat(s->dir_fd, name, 0);
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+/* An unnamed file in the directory, or a hidden one where the file system knows none. */
+static int open_temporary(struct sink *s)
+{
+	s->fd = openat(s->dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (s->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+		return -errno;
+	return open_hidden(s);
 }
 
 /*
@@ -138,6 +150,32 @@ static int open_device(struct sink *s, struct fault *f)
 	return 0;
 }
 
+/* EEXIST if there is a file by now and force was not given. */
+static int take_name(struct sink *s)
+{
+	unsigned int flags = s->force ? 0 : RENAME_NOREPLACE;
+
+	if (renameat2(s->dir_fd, s->temp, s->dir_fd, s->name, flags) == 0) {
+		free(steal_ptr(s->temp));
+		return 0;
+	}
+	if (s->force || (errno != EINVAL && errno != ENOSYS))
+		return -errno;
+	/* a file system without RENAME_NOREPLACE: the second name must be new, the first goes */
+	return linkat(s->dir_fd, s->temp, s->dir_fd, s->name, 0) ? -errno : 0;
+}
+
+/* There is one by that name at any time: where it is to be replaced, the old one until then. */
+static int open_named(struct sink *s)
+{
+	int err;
+
+	if (!s->force)
+		return create(s, s->name);
+	err = open_hidden(s);
+	return err ? err : take_name(s);
+}
+
 static int open_file(struct sink *s, struct fault *f)
 {
 	const char *slash = strrchr(s->path, '/');
@@ -163,18 +201,17 @@ static int open_file(struct sink *s, struct fault *f)
 	s->owned = true;
 	if (err > 0)
 		return open_device(s, f);
-	err = open_temporary(s);
+	err = s->growing ? open_named(s) : open_temporary(s);
 	if (err)
 		return fault_errno(f, -err, "cannot write %s", shown(s, buf));
 	give_to_user(s->fd);
 	return 0;
 }
 
-int sink_open(struct sink *s, const char *path, bool force, struct fault *f)
+static int open_sink(struct sink *s, const char *path, struct fault *f)
 {
 	int err = 0;
 
-	*s = (struct sink){.dir_fd = -1, .fd = STDOUT_FILENO, .force = force};
 	if (path) {
 		s->fd = -1;
 		s->path = strdup(path);
@@ -185,6 +222,18 @@ int sink_open(struct sink *s, const char *path, bool force, struct fault *f)
 	if (err)
 		sink_abort(s);
 	return err;
+}
+
+int sink_open(struct sink *s, const char *path, bool force, struct fault *f)
+{
+	*s = (struct sink){.dir_fd = -1, .fd = STDOUT_FILENO, .force = force};
+	return open_sink(s, path, f);
+}
+
+int sink_open_growing(struct sink *s, const char *path, bool force, struct fault *f)
+{
+	*s = (struct sink){.dir_fd = -1, .fd = STDOUT_FILENO, .force = force, .growing = true};
+	return open_sink(s, path, f);
 }
 
 int sink_flush(struct sink *s, struct fault *f)
@@ -215,21 +264,6 @@ static int name_temporary(struct sink *s)
 	return 0;
 }
 
-/* EEXIST if there is a file by now and force was not given. */
-static int take_name(struct sink *s)
-{
-	unsigned int flags = s->force ? 0 : RENAME_NOREPLACE;
-
-	if (renameat2(s->dir_fd, s->temp, s->dir_fd, s->name, flags) == 0) {
-		free(steal_ptr(s->temp));
-		return 0;
-	}
-	if (s->force || (errno != EINVAL && errno != ENOSYS))
-		return -errno;
-	/* a file system without RENAME_NOREPLACE: the second name must be new, the first goes */
-	return linkat(s->dir_fd, s->temp, s->dir_fd, s->name, 0) ? -errno : 0;
-}
-
 int sink_commit(struct sink *s, struct fault *f)
 {
 	int err = sink_flush(s, f);
@@ -238,9 +272,9 @@ int sink_commit(struct sink *s, struct fault *f)
 	if (!err && s->name) {
 		if (fsync(s->fd)) /* a full disk may show only here */
 			err = -errno;
-		if (!err)
+		if (!err && !s->growing)
 			err = name_temporary(s);
-		if (!err)
+		if (!err && !s->growing)
 			err = take_name(s);
 		if (err)
 			fault_errno(f, -err, "cannot write %s", shown(s, buf));
@@ -251,6 +285,17 @@ int sink_commit(struct sink *s, struct fault *f)
 	return err;
 }
 
+/* Of a growing file nothing was sent: it may go, if its name is still its own. */
+static void remove_empty(const struct sink *s)
+{
+	struct stat mine, named;
+
+	if (fstat(s->fd, &mine) == 0 && mine.st_size == 0 &&
+	    fstatat(s->dir_fd, s->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
+		unlinkat(s->dir_fd, s->name, 0);
+}
+
 void sink_abort(struct sink *s)
 {
 	if (s->f) {
@@ -259,6 +304,8 @@ void sink_abort(struct sink *s)
 	}
 	if (s->temp)
 		unlinkat(s->dir_fd, s->temp, 0);
+	if (s->growing && s->name && s->fd >= 0)
+		remove_empty(s);
 	if (s->owned && s->fd >= 0)
 		close(s->fd);
 	if (s->path && s->dir_fd >= 0)

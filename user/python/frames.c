@@ -20,7 +20,7 @@
 
 struct walk {
 	struct python *p;
-	struct python_walk_info info;
+	const struct python_walk_info *info;
 	struct python_threads *threads;
 };
 
@@ -37,7 +37,7 @@ static int64_t lasti_of(struct walk *w, uint64_t frame, uint64_t code)
 	}
 	if (mem_read_u32(w->p->mem, frame + l->frame_lasti, &lasti))
 		return INT64_MIN;
-	return (int64_t)(int32_t)lasti * w->info.lasti_unit;
+	return (int64_t)(int32_t)lasti * w->info->lasti_unit;
 }
 
 static void read_line(struct walk *w, const struct py_code *c, int64_t lasti,
@@ -49,7 +49,7 @@ static void read_line(struct walk *w, const struct py_code *c, int64_t lasti,
 	if (lasti < INT32_MIN || lasti > INT32_MAX ||
 	    py_bytes_read(w->p, c->line_table, &table, &n))
 		return;
-	ret->line = code_line(w->info.line_format, table, n, c->first_line, (int32_t)lasti);
+	ret->line = code_line(w->info->line_format, table, n, c->first_line, (int32_t)lasti);
 }
 
 /* 1: read, 0: to be skipped, -errno. */
@@ -70,7 +70,7 @@ static int read_frame(struct walk *w, uint64_t frame, struct python_frame *ret)
 	if (err)
 		return err;
 	r.code &= PYTHON_CODE_MASK;
-	err = py_code_read(w->p, r.code, w->info.code_type, &c);
+	err = py_code_read(w->p, r.code, w->info->code_type, &c);
 	if (err)
 		return err;
 	err = py_text_read(w->p, c.name, &r.name);
@@ -179,12 +179,12 @@ static int read_interpreter(struct walk *w, uint64_t interp)
 /* In 3.6, where the list's head may be unknown, the main interpreter is the first of this list. */
 static int read_interpreters(struct walk *w)
 {
-	uint64_t interp = w->info.interp;
+	uint64_t interp = w->info->interp;
 	uint32_t nr = 0;
 	int err = 0;
 
-	if (w->info.interpreters_head)
-		err = mem_read_u64(w->p->mem, w->info.interpreters_head, &interp);
+	if (w->info->interpreters_head)
+		err = mem_read_u64(w->p->mem, w->info->interpreters_head, &interp);
 	for (; !err && interp; nr++) {
 		if (nr == MAX_INTERPRETERS) {
 			w->threads->truncated = true;
@@ -197,21 +197,31 @@ static int read_interpreters(struct walk *w)
 	return err;
 }
 
+int py_walk_threads(struct python *p, const struct python_walk_info *info,
+		    struct python_threads *ret)
+{
+	struct walk w = {.p = p, .info = info, .threads = ret};
+	int err;
+
+	*ret = (struct python_threads){0};
+	err = read_interpreters(&w);
+	if (err)
+		python_threads_done(ret);
+	return err;
+}
+
 int python_read_threads(struct python *p, struct python_threads *ret, struct fault *f)
 {
-	struct walk w = {.p = p, .threads = ret};
-	int err = python_walk_info(p, &w.info, f);
+	struct python_walk_info info;
+	int err = python_walk_info(p, &info, f);
 
 	*ret = (struct python_threads){0};
 	if (err)
 		return err;
-	err = read_interpreters(&w);
-	if (err) {
-		python_threads_done(ret);
-		return fault_errno(f, -err, "cannot read the threads of pid %d",
-				   (int)p->target->pid);
-	}
-	return 0;
+	err = py_walk_threads(p, &info, ret);
+	if (err)
+		fault_errno(f, -err, "cannot read the threads of pid %d", (int)p->target->pid);
+	return err;
 }
 
 void python_threads_done(struct python_threads *t)

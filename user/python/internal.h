@@ -89,7 +89,10 @@ struct python {
 	bool has_obmalloc;
 	struct py_free_lists free_lists;
 	struct py_allocators allocators;
+	struct py_arena_list *list; /* while python_read_arena_list() runs: each arena read */
 };
+
+struct python_threads;
 
 #define PY_MINOR(hex) ((hex) >> 16)
 
@@ -120,8 +123,18 @@ int py_obmalloc_walk(struct python *p, struct malloc_stats *ret, struct read_los
 		     struct fault *f);
 int py_obmalloc_validate(struct python *p, struct fault *f);
 
+struct py_arena_list {
+	struct python_arena *arenas;
+	size_t nr, size;
+	bool failed; /* memory ran out */
+};
+
 /* freelists.c */
 void py_free_lists_locate(struct python *p);
 void py_free_lists_read(struct python *p, struct malloc_stats *ret, struct read_losses *losses);
+
+/* frames.c: the lists alone, from what is known of the process. */
+int py_walk_threads(struct python *p, const struct python_walk_info *info,
+		    struct python_threads *ret);
 
 #endif

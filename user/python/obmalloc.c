@@ -197,9 +197,39 @@ static bool arena_adds_up(const struct arena *a, const struct arena_sums *s)
 	return s->used_pools + s->unread + a->nfreepools == a->ntotalpools && !s->invalid;
 }
 
+/* For python_read_arena_list(). */
+static void list_arena(struct python *p, const struct arena *a, const struct arena_sums *s)
+{
+	struct py_arena_list *l = p->list;
+	struct python_arena *new;
+
+	if (l->nr == l->size) {
+		size_t size = max(l->size * 2, (size_t)64);
+		struct python_arena *more = reallocarray(l->arenas, size, sizeof(*more));
+
+		if (!more) {
+			l->failed = true;
+			return;
+		}
+		l->arenas = more;
+		l->size = size;
+	}
+	new = &l->arenas[l->nr++];
+	*new = (struct python_arena){
+		.address = a->address,
+		.bytes = p->obmalloc.arena_bytes,
+		.pools = a->ntotalpools,
+		.free_pools = a->nfreepools,
+	};
+	for (size_t i = 0; i < STATS_MAX_CLASSES; i++)
+		new->used_bytes += s->classes[i].used *(i + 1) * p->obmalloc.alignment;
+}
+
 static void add_arena(struct python *p, const struct arena *a, const struct arena_sums *s,
 		      struct malloc_stats *ret, struct read_losses *losses)
 {
+	if (p->list)
+		list_arena(p, a, s);
 	ret->arenas_current++;
 	ret->unused_pools += a->nfreepools;
 	if (a->address & (p->obmalloc.pool_bytes - 1))
@@ -289,6 +319,8 @@ static int walk_once(struct python *p, struct malloc_stats *ret, struct read_los
 	struct counters before;
 	int err = read_counters(p, &before);
 
+	if (p->list)
+		p->list->nr = 0;
 	if (err)
 		return fault_errno(f, -err, "cannot read pymalloc's counters of pid %d",
 				   (int)p->target->pid);

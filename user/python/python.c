@@ -229,20 +229,25 @@ int python_count_interpreters(struct python *p, uint32_t *ret)
 /*
  * Where to probe the function that a pointer of the arena allocator's table leads to, as an offset in
  * the interpreter's file; 0 if it is none of its functions. *ret_at_call: at its call of munmap(2).
+ * *ret_after: behind the call, 0 if that is not known.
  */
-static uint64_t arena_site(struct python *p, uint64_t pointer, bool frees, bool *ret_at_call)
+static uint64_t arena_site(struct python *p, uint64_t pointer, bool frees, bool *ret_at_call,
+			   uint64_t *ret_after)
 {
 	struct elf_section section;
-	uint64_t function, site, offset;
+	uint64_t function, site, after, offset;
 
+	*ret_after = 0;
 	if (mem_read_u64(p->mem, pointer, &function) || function < p->file.start ||
 	    function >= p->file.end)
 		return 0;
 	function -= p->file.bias;
 	if (elf_file_section_at(p->file.elf, function, &section) || !section.exec)
 		return 0;
-	site = py_arena_call_site(p->file.elf, function, frees);
+	site = py_arena_call_site(p->file.elf, function, frees, &after);
 	*ret_at_call = site;
+	if (after && elf_file_offset(p->file.elf, after, ret_after))
+		*ret_after = 0;
 	if (elf_file_offset(p->file.elf, site ? site : function, &offset))
 		return 0;
 	return offset;
@@ -253,12 +258,14 @@ int python_probe_info(struct python *p, struct python_probe_info *ret, struct fa
 	const struct py_layout *l = &p->layout;
 	struct elf_symbol s;
 	bool at_call = false;
+	uint64_t ignored;
 
 	if (!p->has_tables ||
 	    (p->has_layout && (!p->has_obmalloc || !allocator_is_pymalloc(p->id.allocator))))
 		return fault_set(f, ENOTSUP, "pid %d: pymalloc is not in use", (int)p->target->pid);
 	memset(ret, 0, sizeof(*ret));
 	ret->arena_size = p->obmalloc.arena_bytes;
+	ret->pool_size = p->obmalloc.pool_bytes;
 	ret->ntimes_addr = p->obmalloc.ntimes;
 	ret->narenas_addr = p->obmalloc.narenas;
 	ret->obmalloc_addr = p->obmalloc.state;
@@ -273,13 +280,38 @@ int python_probe_info(struct python *p, struct python_probe_info *ret, struct fa
 	/* The arena allocator is called through this table alone, so it is never inlined, and its
 	 * address needs no symbol. */
 	if (p->allocators.arena) {
-		ret->arena_alloc_offset = arena_site(
-			p, p->allocators.arena + l->arena_allocator_alloc, false, &at_call);
+		ret->arena_alloc_offset =
+			arena_site(p, p->allocators.arena + l->arena_allocator_alloc, false,
+				   &at_call, &ret->arena_mapped_offset);
 		ret->arena_free_offset = arena_site(
-			p, p->allocators.arena + l->arena_allocator_free, true, &at_call);
+			p, p->allocators.arena + l->arena_allocator_free, true, &at_call, &ignored);
 		ret->free_size_is_arg2 = at_call;
 	}
 	if (!elf_file_symbol(p->file.elf, "allocate_from_new_pool", &s))
 		elf_file_offset(p->file.elf, s.value, &ret->new_pool_offset);
+	return 0;
+}
+
+int python_read_arena_list(struct python *p, struct python_arena **ret, size_t *ret_nr,
+			   struct fault *f)
+{
+	struct py_arena_list list = {0};
+	struct read_losses losses;
+	struct malloc_stats s;
+	int err;
+
+	if (!p->has_layout || !p->has_obmalloc || !allocator_is_pymalloc(p->id.allocator))
+		return fault_set(f, ENOTSUP, "pid %d: pymalloc is not in use", (int)p->target->pid);
+	p->list = &list;
+	err = py_obmalloc_walk(p, &s, &losses, f);
+	p->list = NULL;
+	if (!err && list.failed)
+		err = fault_errno(f, ENOMEM, "arenas of pid %d", (int)p->target->pid);
+	if (err) {
+		free(list.arenas);
+		return err;
+	}
+	*ret = list.arenas;
+	*ret_nr = list.nr;
 	return 0;
 }

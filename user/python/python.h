@@ -53,6 +53,17 @@ int python_read_stats(struct python *p, struct malloc_stats *ret, struct read_lo
 /* Arenas allocated now, by pymalloc's own counter. -ENOTSUP where pymalloc is not in use. */
 int python_read_arenas(struct python *p, uint64_t *ret);
 
+/* One arena that is allocated. */
+struct python_arena {
+	uint64_t address;
+	uint64_t bytes, used_bytes; /* used: of blocks in use */
+	uint32_t pools, free_pools;
+};
+
+/* All of them, as python_read_stats() reads them. Caller frees *ret. -ENOTSUP: no pymalloc. */
+int python_read_arena_list(struct python *p, struct python_arena **ret, size_t *ret_nr,
+			   struct fault *f);
+
 /* The allocator in use now (hooks can be installed at run time); updates python_id(). */
 int python_read_allocator(struct python *p, enum allocator *ret, struct fault *f);
 
@@ -66,6 +77,7 @@ int python_count_interpreters(struct python *p, uint32_t *ret);
  */
 struct python_probe_info {
 	uint64_t arena_size;
+	uint32_t pool_size; /* bytes */
 	uint64_t ntimes_addr, narenas_addr;
 	uint64_t obmalloc_addr, interp_addr;
 	const struct py_layout *layout;
@@ -77,6 +89,8 @@ struct python_probe_info {
 	uint64_t dev, inode;
 	const char *file_name;
 	uint64_t arena_alloc_offset; /* 0: the arena allocator is not CPython's own */
+	uint64_t
+		arena_mapped_offset; /* behind its call of mmap(2), the address in %rax; 0: unknown */
 	uint64_t arena_free_offset;
 	uint64_t new_pool_offset; /* 0: no symbol */
 	const char *debug_wanted; /* file that would bring the symbol; "" */

@@ -35,7 +35,8 @@ static bool is_emulated(const ZydisDecodedInstruction *insn)
 	       insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT;
 }
 
-uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool frees)
+uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool frees,
+			    uint64_t *ret_after)
 {
 	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
 	bool size_in_rsi = !frees;
@@ -44,6 +45,7 @@ uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool 
 	ZydisDecoder decoder;
 	size_t at = 0;
 
+	*ret_after = 0;
 	if (elf_file_read(elf, function, code, sizeof(code)))
 		return 0;
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
@@ -51,8 +53,11 @@ uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool 
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code + at, sizeof(code) - at,
 							 &insn, ops)))
 			return 0;
-		if (is_emulated(&insn))
+		if (is_emulated(&insn)) {
+			if (insn.opcode == 0xe8)
+				*ret_after = function + at + insn.length;
 			return size_in_rsi ? function + at : 0;
+		}
 		if (insn.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE ||
 		    insn.meta.category == ZYDIS_CATEGORY_RET)
 			return 0;

@@ -20,8 +20,9 @@ struct elf_file;
  *
  * Where the straight run of code from `function` (link-time address) ends in such a call, with the
  * size in %rsi, its address is returned: the second argument of both system calls. Else 0: probe the
- * entry.
+ * entry. *ret_after: the address behind the call, where %rax has the result; 0 behind a jump.
  */
-uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool frees);
+uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool frees,
+			    uint64_t *ret_after);
 
 #endif

@@ -19,10 +19,12 @@ const struct probe probes[] = {
 	{"exec", "on_exec", PROBE_TRACEPOINT, WHEN_ALWAYS, 0, true, FEATURE_BPF, "none to speak of"},
 	{"exit", "on_exit", PROBE_TRACEPOINT, WHEN_ALWAYS, 0, true, FEATURE_BPF, "none to speak of"},
 	{"fork", "on_fork", PROBE_TRACEPOINT, WHEN_PROGRAMS, 0, true, FEATURE_BPF, "none to speak of"},
-	{"arena-alloc", "on_arena_alloc", PROBE_SITE, WHEN_ALWAYS,
+	{"arena-alloc", "on_arena_alloc", PROBE_SITE, WHEN_ARENAS,
 	 offsetof(struct trace_sites, arena_alloc), true, FEATURE_BPF, "1 to 12 us per arena"},
-	{"arena-free", "on_arena_free", PROBE_SITE, WHEN_ALWAYS,
+	{"arena-free", "on_arena_free", PROBE_SITE, WHEN_ARENAS,
 	 offsetof(struct trace_sites, arena_free), true, FEATURE_BPF, "1 to 12 us per arena"},
+	{"arena-mapped", "on_arena_mapped", PROBE_SITE, WHEN_OPENINGS,
+	 offsetof(struct trace_sites, arena_mapped), true, FEATURE_BPF, "1 to 12 us per arena"},
 	{"pool", "on_new_pool", PROBE_SITE, WHEN_POOLS,
 	 offsetof(struct trace_sites, new_pool), true, FEATURE_BPF, "1 us per pool"},
 	{"entry", "on_entry", PROBE_ENTRY, WHEN_PROGRAMS, 0, true, FEATURE_BPF, "once per program"},
@@ -44,6 +46,10 @@ const struct probe *probe_find(const char *program)
 
 bool probe_wanted(const struct probe *p, const struct trace_options *o)
 {
+	if (p->when == WHEN_ARENAS && !o->arenas)
+		return false;
+	if (p->when == WHEN_OPENINGS && !(o->stack_events & 1u << PMT_ON_ARENA))
+		return false;
 	if (p->when == WHEN_POOLS && !o->pools)
 		return false;
 	if (p->when == WHEN_PROGRAMS && !o->programs)

@@ -26,7 +26,7 @@ enum probe_kind {
 	PROBE_CALLED,	  /* run by user space: the task iterator, the initialisation */
 };
 
-enum probe_when { WHEN_ALWAYS, WHEN_POOLS, WHEN_PROGRAMS };
+enum probe_when { WHEN_ALWAYS, WHEN_ARENAS, WHEN_OPENINGS, WHEN_POOLS, WHEN_PROGRAMS };
 
 struct probe {
 	const char *name;

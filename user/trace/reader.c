@@ -72,6 +72,7 @@ int trace_read(struct trace *t, pid_t pid, struct trace_counts *ret, struct faul
 	out.rss_exact = rss_bytes(r.exact);
 	out.rss_events = out.counts.last.events + r.events;
 	out.rss_foreign = out.counts.last.foreign + r.foreign;
+	out.rss_begin = out.counts.begin_pages * page;
 	out.seen_growth = (int64_t)(out.counts.last.seen[0] + r.seen[0]) * page;
 	out.seen_shrink = (int64_t)(out.counts.last.seen[1] + r.seen[1]) * page;
 	out.ended = out.counts.ended;
@@ -84,6 +85,7 @@ static const char *const loss_texts[] = {
 	[PMT_LOSS_TARGETS] = "child processes not followed, the table is full",
 	[PMT_LOSS_RSS_MAP] = "processes without RSS, the table is full",
 	[PMT_LOSS_NAMES] = "functions whose names were gone before they could be read",
+	[PMT_LOSS_ARENAS] = "arenas whose opening did not fit",
 };
 _Static_assert(ARRAY_SIZE(loss_texts) == PMT_LOSS_KINDS, "a text for each loss");
 

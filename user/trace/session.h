@@ -55,7 +55,6 @@ int tasks_visit(struct trace *t, pid_t pid, uint32_t *ret_tgid);
 
 /* pid <-> tgid of processes met so far. 0: not known. */
 uint32_t known_tgid(const struct trace *t, pid_t pid);
-pid_t known_pid(const struct trace *t, uint32_t tgid);
 int known_add(struct trace *t, pid_t pid, uint32_t tgid);
 void known_remove(struct trace *t, pid_t pid);
 

@@ -40,13 +40,16 @@ static int on_record(void *ctx, void *record, size_t size)
 	struct trace *t = ctx;
 	const struct pmt_code_rec *code = record;
 	const struct pmt_stack_rec *stack = record;
+	const struct pmt_arena_rec *arena = record;
 	const size_t head = offsetof(struct pmt_stack_rec, frames);
 
 	if (size >= sizeof(*code) && code->type == PMT_REC_CODE)
-		t->sink->code(t->sink->ctx, known_pid(t, code->tgid), code);
+		t->sink->code(t->sink->ctx, code);
 	else if (size >= head && stack->type == PMT_REC_STACK && stack->nr <= PMT_MAX_FRAMES &&
 		 size >= head + stack->nr * sizeof(stack->frames[0]))
-		t->sink->stack(t->sink->ctx, known_pid(t, stack->tgid), stack);
+		t->sink->stack(t->sink->ctx, stack);
+	else if (size >= sizeof(*arena) && arena->type == PMT_REC_ARENA)
+		t->sink->arena(t->sink->ctx, arena);
 	return 0;
 }
 
@@ -94,6 +97,11 @@ int trace_set_walk(struct trace *t, pid_t pid, const struct pmt_walk *w, struct 
 	return 0;
 }
 
+uint32_t trace_tgid(struct trace *t, pid_t pid)
+{
+	return resolve_tgid(t, pid);
+}
+
 void trace_stop(struct trace *t)
 {
 	t->skel->bss->stopped = 1;
@@ -119,16 +127,14 @@ int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx)
 		for (uint32_t i = 0; i < n; i++) {
 			struct trace_sum s = {
 				.stack = keys[i].stack,
-				.pid = known_pid(t, keys[i].tgid),
-				.tid = (pid_t)keys[i].tid,
+				.tgid = keys[i].tgid,
+				.tid = keys[i].tid,
 				.event = keys[i].event,
 				.change = sums[i].change,
 				.first_ns = (int64_t)sums[i].first_ns + to_realtime,
 				.last_ns = (int64_t)sums[i].last_ns + to_realtime,
 			};
 
-			if (!s.pid)
-				continue;
 			memcpy(s.comm, sums[i].comm, sizeof(s.comm) - 1);
 			each(ctx, &s);
 		}

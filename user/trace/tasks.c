@@ -73,14 +73,6 @@ uint32_t known_tgid(const struct trace *t, pid_t pid)
 	return 0;
 }
 
-pid_t known_pid(const struct trace *t, uint32_t tgid)
-{
-	for (size_t i = 0; i < t->nr_known; i++)
-		if (t->known[i].tgid == tgid)
-			return t->known[i].pid;
-	return 0;
-}
-
 int known_add(struct trace *t, pid_t pid, uint32_t tgid)
 {
 	known_remove(t, pid);

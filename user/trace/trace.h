@@ -24,7 +24,8 @@ struct trace;
  * fork, exec and exit. EPERM (hint: which capability), ENOTSUP (no BTF, no BPF).
  */
 struct trace_options {
-	bool pools;    /* load the pool probe too */
+	bool arenas;   /* probe the arena allocator */
+	bool pools;    /* and the taking of pools */
 	bool programs; /* exec, fork and exit of targets are reported (--children, -- PROGRAM) */
 	unsigned int stack_events; /* bit per enum pmt_stack_event: walk the Python stack there */
 	unsigned int step_shift;   /* RSS: one sample in 1 << step_shift pages; 0: every change */
@@ -39,7 +40,7 @@ struct trace_sites {
 	int file_fd;
 	uint64_t dev, inode;
 	const char *file_name; /* for messages */
-	uint64_t arena_alloc, arena_free, new_pool;
+	uint64_t arena_alloc, arena_mapped, arena_free, new_pool;
 };
 
 /* ENOTSUP: no kind of uprobe. Idempotent per (dev, inode). One uprobe_multi link per program and file where the kernel has it. */
@@ -61,6 +62,7 @@ struct trace_counts {
 	struct rss rss_exact; /* bytes, the kernel's counters read now: the figure to show */
 	struct pmt_counts counts;
 	uint64_t rss_events, rss_foreign; /* since it became a target, across exec */
+	int64_t rss_begin;		  /* bytes resident when it became a target */
 	int64_t seen_growth, seen_shrink; /* bytes resident that events told of; the same */
 	bool ended;
 };
@@ -90,13 +92,17 @@ int trace_next(struct trace *t, struct trace_event *ret);
  */
 int trace_stop_at(struct trace *t, pid_t pid, int file_fd, uint64_t offset, struct fault *f);
 
+/* What records and sums call a process: its tgid in the initial PID namespace. 0: none such. */
+uint32_t trace_tgid(struct trace *t, pid_t pid);
+
 /*
  * Stacks. The sink's functions get each code object's record before any stack with a frame of it;
- * records are borrowed for the call; pid is 0 if this PID namespace has no such process.
+ * records are borrowed for the call.
  */
 struct trace_sink {
-	void (*code)(void *ctx, pid_t pid, const struct pmt_code_rec *r);
-	void (*stack)(void *ctx, pid_t pid, const struct pmt_stack_rec *r);
+	void (*code)(void *ctx, const struct pmt_code_rec *r);
+	void (*stack)(void *ctx, const struct pmt_stack_rec *r);
+	void (*arena)(void *ctx, const struct pmt_arena_rec *r);
 	void *ctx;
 };
 
@@ -110,7 +116,7 @@ int trace_read_stacks(struct trace *t, const struct trace_sink *sink);
 /* What was put down to a stack in one thread, since attach. */
 struct trace_sum {
 	uint64_t stack;
-	pid_t pid, tid; /* tid: of the initial PID namespace */
+	uint32_t tgid, tid; /* of the initial PID namespace */
 	enum pmt_stack_event event;
 	struct pmt_change change;
 	int64_t first_ns, last_ns; /* CLOCK_REALTIME */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/stat_loop.h"
+#include "cmd/loop.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/timer.h"
+#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/collect.h"
 #include "target/elf.h"
 #include "target/target.h"
 
@@ -23,7 +25,7 @@
 #define LOADING_NS	 2000000000ll /* libraries are mapped by then */
 #define NEWBORN_NS	 300000000    /* a child that lives longer without exec is announced */
 
-struct watched *stat_loop_find(struct stat_run *r, pid_t pid)
+struct watched *loop_find(struct loop *r, pid_t pid)
 {
 	for (size_t i = 0; i < r->nr; i++)
 		if (r->watched[i]->process.target && r->watched[i]->process.target->pid == pid &&
@@ -32,8 +34,17 @@ struct watched *stat_loop_find(struct stat_run *r, pid_t pid)
 	return NULL;
 }
 
-int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched **ret,
-		  struct fault *f)
+/* Its stacks, as far as it is known how; asked again whenever it has been looked at. */
+static void follow(struct loop *r, struct watched *w)
+{
+	struct fault f = {0};
+
+	if (r->stacks && w->phase != WATCH_ENDED && collector_follow(r->stacks, &w->process, &f) &&
+	    f.err)
+		log_debug("pid %d: %s", (int)w->process.target->pid, f.text);
+}
+
+int loop_add(struct loop *r, pid_t pid, uint32_t flags, struct watched **ret, struct fault *f)
 {
 	struct watched **more, *w;
 	int err;
@@ -42,7 +53,7 @@ int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched 
 		if (!r->not_watched++)
 			report_note(r->o, "more than %d processes: the others are not watched",
 				    MAX_WATCHED);
-		r->out.lost = true;
+		r->listener->lost(r->ctx);
 		return fault_set(f, E2BIG, "more than %d processes", MAX_WATCHED);
 	}
 	w = calloc(1, sizeof(*w));
@@ -52,11 +63,13 @@ int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched 
 		return fault_set(f, ENOMEM, "no memory");
 	}
 	r->watched = more;
+	w->rss_only = r->rss_only;
 	err = watch_open(w, r->trace, pid, r->o, flags, f);
 	if (err) {
 		free(w);
 		return err;
 	}
+	follow(r, w);
 	w->loading_until_ns = clock_monotonic_ns() + ATTACHING_NS;
 	r->watched[r->nr++] = w;
 	if (ret)
@@ -65,14 +78,14 @@ int stat_loop_add(struct stat_run *r, pid_t pid, uint32_t flags, struct watched 
 }
 
 /* A process that is on its way out fails each read in its own way; its end will be reported. */
-static void problem(struct stat_run *r, struct watched *w, int err, const struct fault *f)
+static void problem(struct loop *r, struct watched *w, int err, const struct fault *f)
 {
 	if (err != -ESRCH && !target_ended(w->process.target))
-		stat_report_problem(&r->out, w, f);
+		r->listener->problem(r->ctx, w, f);
 }
 
 /* The first moment; from here on there is something to report. */
-static void begin(struct stat_run *r, struct watched *w)
+static void begin(struct loop *r, struct watched *w)
 {
 	struct fault f = {0};
 	int err;
@@ -83,6 +96,14 @@ static void begin(struct stat_run *r, struct watched *w)
 	if (err) {
 		problem(r, w, err, &f);
 		return;
+	}
+	/* from here on, too, counts what the stacks have */
+	if (r->stacks) {
+		collector_update(r->stacks);
+		if (w->from_start)
+			profile_free(collector_take(r->stacks, w->process.target->pid));
+		else
+			collector_rebase(r->stacks, w->process.target->pid);
 	}
 	/* intervals count from the first that there is to report, not from a launcher's start */
 	if (!r->begun) {
@@ -110,12 +131,13 @@ static void settle(struct watched *w)
  * has not come to it, or is done with it) is waited for, and then reported by its RSS alone. Once it
  * can be read, a new account begins.
  */
-static void look(struct stat_run *r, struct watched *w)
+static void look(struct loop *r, struct watched *w)
 {
 	bool was_read = w->process.supported;
 	struct fault f = {0};
 
 	watch_look(w, r->trace, r->o, &f);
+	follow(r, w);
 	settle(w);
 	if (w->has_base && w->process.supported && !was_read) {
 		moment_done(&w->base);
@@ -131,87 +153,111 @@ static bool may_yet_start(const struct watched *w)
 }
 
 /* Header and state line, once. */
-static void announce(struct stat_run *r, struct watched *w)
+static void announce(struct loop *r, struct watched *w)
 {
 	if (!w->has_base || w->announced)
 		return;
 	w->announced = true;
-	stat_report_begin(&r->out, w);
+	r->listener->begin(r->ctx, w);
 }
 
-static void announce_all(struct stat_run *r)
+static void announce_all(struct loop *r)
 {
 	for (size_t i = 0; i < r->nr; i++)
 		announce(r, r->watched[i]);
-	stat_report_flush(&r->out, r->trace);
+	r->listener->flush(r->ctx);
 }
 
-static void end(struct stat_run *r, struct watched *w, int wait_status)
+static void end(struct loop *r, struct watched *w, int wait_status)
 {
 	if (w->phase == WATCH_ENDED)
 		return;
 	w->wait_status = wait_status;
+	if (r->stacks)
+		collector_update(r->stacks);
 	watch_end(w, r->trace);
+	if (r->stacks)
+		collector_forget(r->stacks, w->process.target->pid);
 	announce(r, w);
 	if (w->has_base)
-		stat_report_end(&r->out, w);
+		r->listener->end(r->ctx, w);
+}
+
+/* A moment of one process. False: there is nothing to report of it now. */
+static bool sample(struct loop *r, struct watched *w)
+{
+	struct fault f = {0};
+	int err;
+
+	if (w->phase == WATCH_ENDED)
+		return false;
+	if (target_ended(w->process.target)) {
+		end(r, w, 0);
+		return false;
+	}
+	if (may_yet_start(w))
+		look(r, w);
+	if (w->phase != WATCH_RUNNING)
+		return false;
+	if (!w->has_base) {
+		begin(r, w);
+		announce(r, w);
+		return false;
+	}
+	announce(r, w);
+	moment_done(&w->prev);
+	err = watch_sample(w, r->trace, r->o, &w->prev, &f);
+	if (err)
+		problem(r, w, err, &f);
+	return !err;
 }
 
 /* One report of each process; returns how many had something to report. */
-static size_t tick(struct stat_run *r)
+static size_t tick(struct loop *r)
 {
 	size_t reported = 0;
 
+	/* moments and sums close to each other, whatever writing the reports takes */
+	for (size_t i = 0; i < r->nr; i++)
+		r->watched[i]->sampled = sample(r, r->watched[i]);
+	if (r->stacks)
+		collector_update(r->stacks);
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
-		struct moment prev = {0};
-		struct fault f = {0};
-		int err;
 
-		if (w->phase == WATCH_ENDED)
+		if (!w->sampled)
 			continue;
-		if (target_ended(w->process.target)) {
-			end(r, w, 0);
-			continue;
-		}
-		if (may_yet_start(w))
-			look(r, w);
-		if (w->phase != WATCH_RUNNING)
-			continue;
-		if (!w->has_base) {
-			begin(r, w);
-			announce(r, w);
-			continue;
-		}
-		announce(r, w);
-		err = watch_sample(w, r->trace, r->o, &prev, &f);
-		if (err) {
-			problem(r, w, err, &f);
-			continue;
-		}
-		stat_report_change(&r->out, w, &prev);
-		moment_done(&prev);
+		r->listener->change(r->ctx, w, &w->prev);
 		reported++;
 	}
-	stat_report_flush(&r->out, r->trace);
+	r->listener->flush(r->ctx);
 	return reported;
 }
 
 /* A stopped child that is about to run its program: the libraries are not mapped yet. */
-static void on_exec(struct stat_run *r, struct watched *w)
+static void on_exec(struct loop *r, struct watched *w)
 {
 	struct fault f = {0};
 
+	if (r->stacks) {
+		collector_update(r->stacks);
+		collector_forget(r->stacks, w->process.target->pid);
+	}
 	/* what a child was between fork and exec is its parent's doing, and no news */
 	if (w->announced)
-		stat_report_exec(&r->out, w);
+		r->listener->exec(r->ctx, w);
 	moment_done(&w->base);
 	moment_done(&w->last);
 	process_forget_python(&w->process);
 	w->has_base = w->announced = false;
 	w->chain.begun = false;
 	w->state_disagreed = 0;
+	if (r->stacks) {
+		collector_rebase(r->stacks, w->process.target->pid);
+		trace_read(r->trace, w->process.target->pid, &w->start, NULL);
+	}
 	watch_look(w, r->trace, r->o, &f);
+	follow(r, w);
 	if (w->phase == WATCH_IDLE && w->flags & PMT_STOP_EXEC) {
 		/* perhaps its interpreter is a library that ld.so will map: stop it once more,
 		 * where the program itself begins */
@@ -236,11 +282,12 @@ static void on_exec(struct stat_run *r, struct watched *w)
 		kill(w->process.target->pid, SIGCONT);
 }
 
-static void on_entry(struct stat_run *r, struct watched *w)
+static void on_entry(struct loop *r, struct watched *w)
 {
 	struct fault f = {0};
 
 	watch_look(w, r->trace, r->o, &f);
+	follow(r, w);
 	w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
 	if (w->phase != WATCH_IDLE)
 		settle(w);
@@ -249,25 +296,25 @@ static void on_entry(struct stat_run *r, struct watched *w)
 	kill(w->process.target->pid, SIGCONT);
 }
 
-static void on_fork(struct stat_run *r, pid_t pid, pid_t parent)
+static void on_fork(struct loop *r, pid_t pid, pid_t parent)
 {
-	struct watched *of = stat_loop_find(r, parent), *w;
+	struct watched *of = loop_find(r, parent), *w;
 	struct fault f = {0};
 
 	/* process_matches() is asked once it is known what it runs */
-	if (stat_loop_find(r, pid) || stat_loop_add(r, pid, of ? of->flags : PMT_FOLLOW, &w, &f))
+	if (loop_find(r, pid) || loop_add(r, pid, of ? of->flags : PMT_FOLLOW, &w, &f))
 		return;
 	w->left_out = !process_matches(r->o, &w->process.id);
 	begin(r, w);
 	timer_arm(r->newborn, NEWBORN_NS, 0);
 }
 
-static void drain_events(struct stat_run *r)
+static void drain_events(struct loop *r)
 {
 	struct trace_event ev;
 
 	while (trace_next(r->trace, &ev) > 0) {
-		struct watched *w = stat_loop_find(r, ev.pid);
+		struct watched *w = loop_find(r, ev.pid);
 
 		if (ev.type == PMT_REC_FORK && ev.pid)
 			on_fork(r, ev.pid, ev.parent);
@@ -280,7 +327,7 @@ static void drain_events(struct stat_run *r)
 	}
 }
 
-static bool any_starting(struct stat_run *r)
+static bool any_starting(struct loop *r)
 {
 	bool any = false;
 
@@ -289,7 +336,7 @@ static bool any_starting(struct stat_run *r)
 	return any;
 }
 
-static void look_at_starting(struct stat_run *r)
+static void look_at_starting(struct loop *r)
 {
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
@@ -302,7 +349,7 @@ static void look_at_starting(struct stat_run *r)
 	}
 }
 
-static void on_signal(struct stat_run *r)
+static void on_signal(struct loop *r)
 {
 	struct signalfd_siginfo si;
 
@@ -320,7 +367,7 @@ static void on_signal(struct stat_run *r)
 	}
 }
 
-static bool all_ended(const struct stat_run *r)
+static bool all_ended(const struct loop *r)
 {
 	if (r->launched && !r->launch_ended)
 		return false;
@@ -336,21 +383,24 @@ static bool all_ended(const struct stat_run *r)
 	return true;
 }
 
-static void loop(struct stat_run *r)
+static void loop(struct loop *r)
 {
-	while (!r->stop && !all_ended(r) && !r->out.broken) {
+	while (!r->stop && !all_ended(r) && !r->listener->broken(r->ctx)) {
 		struct pollfd fds[] = {
 			{.fd = r->signals, .events = POLLIN},
 			{.fd = r->interval, .events = POLLIN},
 			{.fd = r->total_time, .events = POLLIN},
 			{.fd = r->newborn, .events = POLLIN},
 			{.fd = trace_event_fd(r->trace), .events = POLLIN},
+			{.fd = trace_stack_fd(r->trace), .events = POLLIN},
 		};
 
 		if (poll(fds, ARRAY_SIZE(fds), any_starting(r) ? STARTING_POLL_MS : -1) < 0 &&
 		    errno != EINTR)
 			break;
 		on_signal(r);
+		if (r->stacks)
+			collector_drain(r->stacks);
 		drain_events(r);
 		if (any_starting(r))
 			look_at_starting(r);
@@ -365,9 +415,12 @@ static void loop(struct stat_run *r)
 }
 
 /* Once more at the end, for the time since attach. */
-static void totals(struct stat_run *r)
+static void totals(struct loop *r)
 {
 	drain_events(r);
+	/* state and events must not part where both are compared: stat's reading goes on */
+	if (r->stacks && r->rss_only)
+		trace_stop(r->trace);
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
 		struct fault f = {0};
@@ -375,10 +428,13 @@ static void totals(struct stat_run *r)
 		if (w->phase == WATCH_RUNNING && w->has_base &&
 		    watch_sample(w, r->trace, r->o, NULL, &f) && target_ended(w->process.target))
 			end(r, w, 0);
-		if (w->has_base && !w->total_done)
-			stat_report_total(&r->out, w);
 	}
-	stat_report_flush(&r->out, r->trace);
+	if (r->stacks)
+		collector_update(r->stacks);
+	for (size_t i = 0; i < r->nr; i++)
+		if (r->watched[i]->has_base && !r->watched[i]->total_done)
+			r->listener->total(r->ctx, r->watched[i]);
+	r->listener->flush(r->ctx);
 }
 
 static int block_signals(void)
@@ -394,7 +450,7 @@ static int block_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int stat_loop_open(struct stat_run *r, struct fault *f)
+int loop_open(struct loop *r, struct fault *f)
 {
 	int *const timers[] = {&r->interval, &r->total_time, &r->newborn};
 
@@ -409,7 +465,7 @@ int stat_loop_open(struct stat_run *r, struct fault *f)
 	return 0;
 }
 
-void stat_loop_close(struct stat_run *r)
+void loop_close(struct loop *r)
 {
 	int fds[] = {r->signals, r->interval, r->total_time, r->newborn};
 
@@ -427,7 +483,7 @@ void stat_loop_close(struct stat_run *r)
 			close(fds[i]);
 }
 
-void stat_loop_run(struct stat_run *r)
+void loop_run(struct loop *r)
 {
 	for (size_t i = 0; i < r->nr; i++)
 		begin(r, r->watched[i]);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Profiles from what BPF says: records of code objects become functions and lines, those of stacks
+ * become stacks, and sums become rows; for all processes since attach, and for each since it was last
+ * asked.
+ */
+#ifndef PMT_CMD_COLLECT_H
+#define PMT_CMD_COLLECT_H
+
+#include "model/profile.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define COLLECT_STEP_SHIFT 5 /* one sample in 32 pages, that is 128 KiB */
+
+struct collector;
+struct fault;
+struct process;
+struct trace;
+struct trace_counts;
+
+/*
+ * events: bit per enum profile_event; step_shift: as the trace was opened with; shares: each process's
+ * is kept apart too (collector_take, collector_of). NULL when memory ran out. The trace is borrowed.
+ */
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
+				bool shares);
+void collector_free(struct collector *c); /* accepts NULL */
+
+/*
+ * Walks p from here on; p is borrowed until collector_forget. Called again when its interpreter has
+ * become known. Errors are those of finding out how: -ENOTSUP, -EAGAIN.
+ */
+int collector_follow(struct collector *c, struct process *p, struct fault *f);
+/* Its memory is not asked any more: exec, or its end. What was collected stays. */
+void collector_forget(struct collector *c, pid_t pid);
+
+/* Hands over what the ring buffer holds: soon, because names and line tables vanish. */
+void collector_drain(struct collector *c);
+
+/* Drains, and reads the sums. */
+void collector_update(struct collector *c);
+
+/* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
+int collector_add_arena(struct collector *c, struct profile_arena *a);
+
+/* Everything since attach; borrowed. Its processes are the caller's to fill (collector_account). */
+struct profile *collector_total(struct collector *c);
+
+/*
+ * What came for one process since the last time, and nothing of others. The caller frees. NULL when
+ * memory ran out.
+ */
+struct profile *collector_take(struct collector *c, pid_t pid);
+
+/* The same since collector_rebase, or attach; borrowed. NULL: nothing came. */
+struct profile *collector_of(struct collector *c, pid_t pid);
+/* Its account begins anew. */
+void collector_rebase(struct collector *c, pid_t pid);
+
+/*
+ * The entry of pid in p: change of RSS and causes between two moments, so that they add up with the
+ * rows. from NULL: since it became a target, and RSS as the events left it: after trace_stop() that
+ * and the sums are of one moment, whatever the process does.
+ */
+int collector_account(struct profile *p, pid_t pid, const struct trace_counts *from,
+		      const struct trace_counts *to);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/recorder.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+#include "cmd/collect.h"
+#include "cmd/loop.h"
+#include "cmd/recorder_arenas.h"
+#include "model/profile_tree.h"
+#include "output/pmt.h"
+#include "output/profile_out.h"
+#include "trace/trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* pymemtrace-4242-20261123120000.pmt; of a program that is started, its name instead of the PID */
+static char *default_path(const struct options *o)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char when[32], *path;
+	int n;
+
+	localtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y%m%d%H%M%S", &tm);
+	if (o->program) {
+		const char *slash = strrchr(o->program[0], '/');
+
+		n = asprintf(&path, "pymemtrace-%s-%s.pmt", slash ? slash + 1 : o->program[0],
+			     when);
+	} else {
+		n = asprintf(&path, "pymemtrace-%d-%s.pmt", (int)o->pids[0], when);
+	}
+	return n < 0 ? NULL : path;
+}
+
+int recorder_open(struct recorder *r, const struct options *o, struct fault *f)
+{
+	bool recording = format_is(o, "pmt");
+	int err;
+
+	memset(r, 0, sizeof(*r));
+	r->o = o;
+	r->progress = !o->quiet && isatty(STDERR_FILENO);
+	r->arenas = o->events & 1u << PROFILE_ARENA;
+	r->began_ns = clock_monotonic_ns();
+	if (o->output)
+		r->path = strdup(o->output);
+	else if (recording)
+		r->path = default_path(o);
+	if (!r->path && (o->output || recording))
+		return fault_errno(f, ENOMEM, "cannot record");
+	if (format_is(o, "pprof") && !o->output && isatty(STDOUT_FILENO)) {
+		fault_set(f, EINVAL, "pprof is no text for a terminal");
+		fault_hint(f, "-o FILE.pb.gz");
+		err = -EINVAL;
+	} else if (recording) {
+		err = sink_open_growing(&r->sink, r->path, o->force, f);
+	} else {
+		err = sink_open(&r->sink, r->path, o->force, f);
+	}
+	if (!err && recording && !(r->writer = pmt_writer_new(&r->sink))) {
+		sink_abort(&r->sink);
+		err = fault_errno(f, ENOMEM, "cannot record");
+	}
+	if (err)
+		free(r->path);
+	return err;
+}
+
+void recorder_begin(struct recorder *r, struct trace *t, struct collector *stacks)
+{
+	r->trace = t;
+	r->stacks = stacks;
+}
+
+/* The first failure counts; nothing more is written after it. */
+static void check_written(struct recorder *r, int err, const struct fault *f)
+{
+	if (!err || r->broken)
+		return;
+	r->broken = true;
+	r->why = *f;
+}
+
+static void replace(char **to, const char *s)
+{
+	char *copy = strdup(s);
+
+	if (!copy)
+		return;
+	text_repair_utf8(copy);
+	free(*to);
+	*to = copy;
+}
+
+/* Who it is; a process may become another by exec, and is then listed as what it is at the end. */
+static void begin(void *ctx, struct watched *w)
+{
+	struct recorder *r = ctx;
+	const struct process_id *id = &w->process.id;
+	const struct python_id *python = &w->last.snap.python;
+	struct profile_process *of;
+	char version[24], text[64];
+
+	if (profile_add_process(collector_total(r->stacks), id->pid, &of)) {
+		r->lost = true;
+		return;
+	}
+	replace(&of->command, id->cmdline && *id->cmdline ? id->cmdline : id->comm);
+	if (python->version_hex) {
+		snprintf(text, sizeof(text), "CPython %s",
+			 python_version_text(version, python->version_hex));
+		replace(&of->python, text);
+	}
+	if (!w->process.supported)
+		report_note(r->o, "%s; its growth is recorded without stacks", w->process.why.text);
+}
+
+static void account(struct recorder *r, const struct watched *w)
+{
+	if (collector_account(collector_total(r->stacks), w->process.id.pid, NULL, &w->last.counts))
+		r->lost = true;
+}
+
+static void change(void *ctx, struct watched *w, const struct moment *prev)
+{
+	(void)prev;
+	account(ctx, w);
+}
+
+static void total(void *ctx, struct watched *w)
+{
+	struct recorder *r = ctx;
+
+	w->total_done = true;
+	account(r, w);
+	if (r->arenas && w->phase == WATCH_RUNNING)
+		recorder_arenas(r->stacks, r->o, w);
+}
+
+/* Its file goes on; causes and sums are those of both programs. */
+static void exec_(void *ctx, struct watched *w)
+{
+	account(ctx, w);
+}
+
+static void problem(void *ctx, const struct watched *w, const struct fault *f)
+{
+	struct recorder *r = ctx;
+
+	(void)w;
+	r->failed = true;
+	report_fault(f);
+}
+
+static void lost(void *ctx)
+{
+	((struct recorder *)ctx)->lost = true;
+}
+
+/* 00:00:12  1,204 events on 97 stacks, growth +14.2 MiB */
+static void show_progress(struct recorder *r, const struct profile *p)
+{
+	int64_t seconds = (clock_monotonic_ns() - r->began_ns) / 1000000000;
+	const struct profile_select all = {.event = PROFILE_RSS};
+	struct profile_account a;
+	uint64_t events = 0;
+	char count[32], growth[24];
+
+	profile_account(p, &all, &a);
+	for (uint32_t i = 0; i < p->nr_rows; i++)
+		events += p->rows[i].change.events;
+	fprintf(stderr,
+		"\r%02" PRId64 ":%02" PRId64 ":%02" PRId64 "  %s events on %" PRIu32
+		" stacks, RSS %s\033[K",
+		seconds / 3600, seconds / 60 % 60, seconds % 60,
+		text_thousands(count, (int64_t)events, false), p->nr_stacks,
+		text_size(growth, a.rss_after - a.rss_before, true));
+	fflush(stderr);
+}
+
+static void flush(void *ctx)
+{
+	struct recorder *r = ctx;
+	const struct profile *p = collector_total(r->stacks);
+	struct fault f = {0};
+
+	if (r->writer && !r->broken)
+		check_written(r, pmt_writer_update(r->writer, p, &f), &f);
+	if (r->progress)
+		show_progress(r, p);
+}
+
+static bool broken(void *ctx)
+{
+	return ((struct recorder *)ctx)->broken;
+}
+
+const struct listener record_listener = {
+	.begin = begin,
+	.change = change,
+	.total = total,
+	.exec = exec_,
+	.end = total,
+	.problem = problem,
+	.lost = lost,
+	.flush = flush,
+	.broken = broken,
+};
+
+/* What the tool could not keep, not what a program does without Python. */
+static bool is_incomplete(struct recorder *r)
+{
+	static const enum profile_cause losses[] = {PROFILE_WALK_FAILED, PROFILE_TABLE_FULL,
+						    PROFILE_RECORD_LOST};
+	const struct profile *p = collector_total(r->stacks);
+	bool any = r->lost || p->names_lost || p->lines_lost;
+
+	for (uint32_t i = 0; i < p->nr_processes; i++)
+		for (int e = 0; e < PROFILE_EVENTS; e++)
+			for (size_t k = 0; k < ARRAY_SIZE(losses); k++)
+				any |= p->processes[i].causes[e][losses[k]].events;
+	return any;
+}
+
+static int write_format(struct recorder *r, struct fault *f)
+{
+	const struct profile_view view = {
+		.top = r->o->top >= TOP_DEFAULT ? RECORD_TOP : r->o->top,
+	};
+
+	return profile_write(r->sink.f, collector_total(r->stacks), &view, r->o->format, f);
+}
+
+int recorder_close(struct recorder *r)
+{
+	struct fault f = {0};
+	int err = 0;
+
+	if (r->progress)
+		fputc('\n', stderr);
+	if (r->broken)
+		f = r->why;
+	else if (r->writer)
+		err = pmt_writer_end(r->writer, collector_total(r->stacks), &f);
+	else
+		err = write_format(r, &f);
+	if (!err && !r->broken)
+		err = sink_commit(&r->sink, &f);
+	else
+		sink_abort(&r->sink);
+	pmt_writer_free(r->writer);
+	if (err || r->broken) {
+		if (r->writer)
+			fault_hint(&f, "what was written until then can be read: report %s",
+				   r->path);
+		report_fault(&f);
+	} else if (r->writer) {
+		char shown[512];
+
+		report_note(r->o, "next: pymemtrace-bpf report %s",
+			    text_escape(shown, sizeof(shown), r->path, strlen(r->path)));
+	}
+	free(r->path);
+	if (err || r->broken || r->failed)
+		return EXIT_FAILED;
+	return r->o->strict && is_incomplete(r) ? EXIT_INCOMPLETE : EXIT_OK;
+}
+
+void recorder_abort(struct recorder *r)
+{
+	sink_abort(&r->sink);
+	pmt_writer_free(r->writer);
+	free(r->path);
+}
