@@ -160,6 +160,19 @@ static void problem(void *ctx, const struct watched *w, const struct fault *f)
 	report_fault(f);
 }
 
+static void end(void *ctx, struct watched *w)
+{
+	struct fault f = {0};
+
+	if (w->has_base) {
+		total(ctx, w);
+	} else if (w->asked && !w->answered && !w->left_out && w->process.python) {
+		fault_set(&f, ESRCH, "pid %d ended before it could be read",
+			  (int)w->process.id.pid);
+		problem(ctx, w, &f);
+	}
+}
+
 static void lost(void *ctx)
 {
 	((struct recorder *)ctx)->lost = true;
@@ -208,7 +221,7 @@ const struct listener record_listener = {
 	.change = change,
 	.total = total,
 	.exec = exec_,
-	.end = total,
+	.end = end,
 	.problem = problem,
 	.lost = lost,
 	.flush = flush,

@@ -214,9 +214,20 @@ static void end(void *ctx, struct watched *w)
 {
 	struct stat_reporter *r = ctx;
 	int status = w->wait_status, pid = (int)w->process.id.pid;
+	struct fault f = {0};
 
+	if (!w->has_base) {
+		/* its end is then the answer to who asked for it */
+		if (w->asked && !w->answered && !w->left_out && w->process.python) {
+			fault_set(&f, ESRCH, "pid %d ended before it could be read", pid);
+			problem(r, w, &f);
+		}
+		return;
+	}
 	if (!r->json) {
-		if (WIFSIGNALED(status))
+		if (status == WATCH_STATUS_UNKNOWN)
+			fprintf(r->sink.f, "# pid %d has ended", pid);
+		else if (WIFSIGNALED(status))
 			fprintf(r->sink.f, "# pid %d was ended by signal %d (%s)", pid,
 				WTERMSIG(status), strsignal(WTERMSIG(status)));
 		else
