@@ -352,8 +352,8 @@ def uprobe_links():
 
 
 def undisturbed(case, *args):
-    """Runs it, and again as long as it fails and somebody else's uprobes came or went meanwhile: they
-    are copied pages in every process that maps the file."""
+    """Runs it, and again as long as it fails and somebody's uprobes came or went meanwhile: they are
+    copied pages in every process that maps the file."""
     for attempts_left in range(4, -1, -1):
         links = uprobe_links()
         try:

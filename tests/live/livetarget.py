@@ -12,8 +12,8 @@ SCENARIOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets', 
 PAUSE = 34  # the number of pause(2) on x86-64
 PR_SET_THP_DISABLE = 41
 
-# Builds may (Debian's 3.15 does) ask for huge pages for their arenas, and khugepaged then fills the gaps
-# of a process that sleeps: its RSS grows at any moment, and no two readings need agree. This is
+# Builds may (Debian's 3.15 does) ask for huge pages for their arenas, and khugepaged then fills the
+# gaps of a process that sleeps: its RSS grows at any moment, and no two readings need agree. This is
 # inherited by whatever is started from here, through fork and exec.
 ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
