@@ -96,8 +96,8 @@ def assert_agrees(doc):
 
 def assert_close(ours, kernel, what):
     for kind in kernel:
-        assert abs(ours[kind] - kernel[kind]) <= RSS_TOLERANCE, '%s: %s %d, the kernel says %d' % (
-            what, kind, ours[kind], kernel[kind])
+        assert abs(ours[kind] - kernel[kind]) <= RSS_TOLERANCE, '%s: %s of %r, the kernel says %r' % (
+            what, kind, {k: ours[k] for k in kernel}, kernel)
 
 
 def assert_rss(ours, pid, what):
