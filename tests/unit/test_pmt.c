@@ -423,7 +423,9 @@ static void frames_and_fields_of_the_future_are_skipped(void **state)
 	      "\x78\x05\x82\x7d\x03"
 	      "abc",
 	      8);
-	/* a row of another event, and a cause of another kind */
+	/* a row of another event; causes of another kind instead of those of the process */
+	memset(with->processes[1].causes, 0, sizeof(with->processes[1].causes));
+	profile_balance(with);
 	rows.base_ns = FIXTURE_BEGIN;
 	rows.n_index = rows.n_stack = rows.n_thread = rows.n_event = rows.n_growth = 1;
 	rows.n_shrink = rows.n_events = rows.n_first_ns = rows.n_last_ns = 1;
@@ -684,7 +686,7 @@ static void lies_about_arenas(void **state)
 	struct profile *p = profile_fixture();
 	static struct forged x;
 
-	m.total = 2;
+	m.total = 3;
 	m.n_arena = 1;
 	m.arena = &one;
 #define ARENA(why)                                 \
@@ -695,12 +697,12 @@ static void lies_about_arenas(void **state)
 	} while (0)
 	ARENA("an arena has impossible figures");
 	a.pid = 4242;
-	a.index = 3;
+	a.index = 4;
 	ARENA("an arena is out of order");
 	m.total = 0;
 	a.index = 1;
 	ARENA("an arena is out of order");
-	m.total = 2;
+	m.total = 3;
 	a.stack_plus_1 = p->nr_stacks + 1;
 	ARENA("an arena has a stack or thread that there is not");
 	a.stack_plus_1 = 0;
@@ -741,7 +743,7 @@ static void impossible_sums_are_refused(void **state)
 	m.arena = &one;
 	a.pid = 4242;
 	a.bytes = PMT_MAX_FIGURE;
-	for (a.index = 2; a.index < 300; a.index++) {
+	for (a.index = 3; a.index < 300; a.index++) {
 		m.total = a.index + 1;
 		forge_message(&x, PMT_ARENAS, &m);
 	}

@@ -37,15 +37,20 @@ static int no_recording(const char *path, const char *name, struct fault *f)
 	return -EMEDIUMTYPE;
 }
 
+static const char *shown(const char *path, char buf[static 256])
+{
+	return strcmp(path, "-") != 0 ? text_escape(buf, 256, path, strlen(path))
+				      : "standard input";
+}
+
 static int load(const char *path, struct profile **ret, struct fault *f)
 {
 	bool from_stdin = !strcmp(path, "-");
 	_cleanup_file_ FILE *in = from_stdin ? NULL : fopen(path, "re");
-	char name[256] = "standard input";
+	char buf[256];
+	const char *name = shown(path, buf);
 	int err;
 
-	if (!from_stdin)
-		text_escape(name, sizeof(name), path, strlen(path));
 	if (!from_stdin && !in)
 		return fault_errno(f, errno, "%s", name);
 	err = pmt_read(from_stdin ? stdin : in, name, ret, f);
@@ -83,12 +88,11 @@ static void note_what_is_missing(const struct options *o, const struct profile *
 				 const struct profile_view *view)
 {
 	enum profile_event one = profile_view_event(p, view);
-	char shown[256];
+	char buf[256];
 
-	text_escape(shown, sizeof(shown), o->args[0], strlen(o->args[0]));
 	if (p->cut_short)
 		report_note(o, "%s is cut short, or still being recorded: this is what it holds",
-			    shown);
+			    shown(o->args[0], buf));
 	if (profile_format_find(o->format)->one_event &&
 	    profile_view_events(p, view) & ~(1u << one))
 		report_note(o, "%s shows one event, %s; --event chooses another", o->format,
