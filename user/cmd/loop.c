@@ -170,6 +170,12 @@ static void loop(struct loop *r)
 	}
 }
 
+/* By exec it has become what no moment is taken of; what was recorded of it must add up all the same. */
+static bool was_recorded(const struct loop *r, const struct watched *w)
+{
+	return r->rss_only && w->answered && !w->has_base && w->phase != WATCH_ENDED;
+}
+
 /* Once more at the end, for the time since attach. */
 static void totals(struct loop *r)
 {
@@ -184,11 +190,14 @@ static void totals(struct loop *r)
 		if (w->phase == WATCH_RUNNING && w->has_base &&
 		    watch_sample(w, r->trace, r->o, NULL, &f))
 			has_ended(r, w);
+		if (was_recorded(r, w))
+			trace_read(r->trace, w->process.target->pid, &w->last.counts, NULL);
 	}
 	if (r->stacks)
 		collector_update(r->stacks);
 	for (size_t i = 0; i < r->nr; i++)
-		if (r->watched[i]->has_base && !r->watched[i]->total_done)
+		if ((r->watched[i]->has_base || was_recorded(r, r->watched[i])) &&
+		    !r->watched[i]->total_done)
 			r->listener->total(r->ctx, r->watched[i]);
 	r->listener->flush(r->ctx);
 }
