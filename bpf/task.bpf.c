@@ -62,8 +62,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct pmt_counts *c;
 	__u64 events, foreign, seen[2];
 	struct pmt_rss *r;
+	__u32 flags, begun;
 	__u64 key;
-	__u32 flags;
 
 	if (!t)
 		return 0;
@@ -75,7 +75,11 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	foreign = c->last.foreign;
 	seen[0] = c->last.seen[0];
 	seen[1] = c->last.seen[1];
-	blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, 0, resident_pages(c->last.pages) * PAGE_BYTES, 1);
+	/* a child of vfork had nothing yet: it begins with what the new program begins with */
+	begun = c->begun;
+	if (begun)
+		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, 0, resident_pages(c->last.pages) * PAGE_BYTES,
+		      1);
 	bpf_map_delete_elem(&walks, &tgid);
 
 	/* Nothing that was found out about the interpreter is true of the new program. */
@@ -92,7 +96,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		register_mm(task->mm, tgid);
 	key = c->mm;
 	r = bpf_map_lookup_elem(&rss, &key);
-	if (r)
+	if (r && begun)
 		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, resident_pages(r->pages) * PAGE_BYTES, 0, 0);
 	if (flags & PMT_STOP_EXEC)
 		bpf_send_signal(SIGSTOP);
