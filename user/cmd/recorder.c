@@ -249,6 +249,15 @@ static bool is_incomplete(struct recorder *r)
 	return any;
 }
 
+static bool was_full(const struct profile *p)
+{
+	for (uint32_t i = 0; i < p->nr_processes; i++)
+		for (int e = 0; e < PROFILE_EVENTS; e++)
+			if (p->processes[i].causes[e][PROFILE_TABLE_FULL].events)
+				return true;
+	return false;
+}
+
 static int write_format(struct recorder *r, struct fault *f)
 {
 	const struct profile_view view = {
@@ -265,6 +274,9 @@ int recorder_close(struct recorder *r)
 
 	if (r->progress)
 		fputc('\n', stderr);
+	if (was_full(collector_total(r->stacks)))
+		report_note(r->o, "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
+			    r->o->stacks);
 	if (r->broken)
 		f = r->why;
 	else if (r->writer)
