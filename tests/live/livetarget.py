@@ -4,6 +4,7 @@ import ctypes
 import os
 import re
 import signal
+import struct
 import subprocess
 
 import livelib as live
@@ -219,6 +220,25 @@ class Target:
     def line(self):
         """A line of its stdout."""
         return self.process.stdout.readline().decode().rstrip('\n')
+
+
+def pretend_version(path, version_hex):
+    """Writes another number into Py_Version (exported since 3.11), which only others read."""
+    out = subprocess.run(['readelf', '-W', '-l', '--dyn-syms', path], stdout=subprocess.PIPE,
+                         timeout=60).stdout.decode()
+    address = next(int(l.split()[1], 16) for l in out.splitlines() if l.endswith(' Py_Version'))
+    for line in out.splitlines():
+        # LOAD           0x000000 0x0000000000400000 0x0000000000400000 0x01f7d0 0x01f7d0 R   0x1000
+        words = line.split()
+        if words[:1] != ['LOAD']:
+            continue
+        offset, start, _, size = (int(w, 16) for w in words[1:5])
+        if start <= address < start + size:
+            with open(path, 'r+b') as f:
+                f.seek(address - start + offset)
+                f.write(struct.pack('<Q', version_hex))
+            return
+    raise AssertionError('no segment of %s has Py_Version' % path)
 
 
 # --- its own account, as numbers --------------------------------------------------------------

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#define MAX_FOLLOWED 16384 /* children that nobody watches among them */
+
 static struct profile *new_profile(const struct collector *c)
 {
 	struct profile *p = profile_new();
@@ -217,6 +219,29 @@ static void on_arena(void *ctx, const struct pmt_arena_rec *r)
 	o->time_ns = (int64_t)r->time_ns + clock_realtime_ns() - clock_monotonic_ns();
 }
 
+/* Until collector_follow, which needs its /proc, it is read as its parent is. */
+static void on_child(void *ctx, const struct pmt_child_rec *r)
+{
+	struct collector *c = ctx;
+	const struct followed *parent = collect_find(c, r->parent);
+	struct followed *f = collect_find(c, r->tgid);
+
+	if (!parent || (!f && HASH_COUNT(c->followed) >= MAX_FOLLOWED))
+		return;
+	if (!f) {
+		f = calloc(1, sizeof(*f));
+		if (!f) {
+			c->failed = true;
+			return;
+		}
+		f->tgid = r->tgid;
+		HASH_ADD(hh, c->followed, tgid, sizeof(f->tgid), f);
+	}
+	f->parent = r->parent;
+	f->format = parent->format;
+	f->lasti_unit = parent->lasti_unit;
+}
+
 int collector_add_arena(struct collector *c, struct profile_arena *a)
 {
 	const struct followed *f = find_pid(c, a->pid);
@@ -238,8 +263,11 @@ int collector_add_arena(struct collector *c, struct profile_arena *a)
 
 void collector_drain(struct collector *c)
 {
-	const struct trace_sink sink = {
-		.code = collect_code, .stack = collect_stack, .arena = on_arena, .ctx = c};
+	const struct trace_sink sink = {.code = collect_code,
+					.stack = collect_stack,
+					.arena = on_arena,
+					.child = on_child,
+					.ctx = c};
 
 	trace_read_stacks(c->trace, &sink);
 }
@@ -283,7 +311,7 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	struct sum *sum;
 
 	HASH_FIND(hh, c->stacks, &s->stack, sizeof(s->stack), stack);
-	sum = f && stack ? find_sum(c, s) : NULL;
+	sum = f && f->pid && stack ? find_sum(c, s) : NULL;
 	if (!sum)
 		return; /* its record is on its way: the next time, or unexplained */
 	row.change = (struct profile_change){

@@ -53,8 +53,9 @@ struct opening {
 };
 
 struct followed {
-	pid_t pid;
+	pid_t pid; /* 0: a child that nobody watches yet */
 	uint32_t tgid;
+	uint32_t parent;	 /* tgid; 0: not known */
 	struct process *process; /* NULL: forgotten */
 	enum line_format format;
 	int32_t lasti_unit;

@@ -145,10 +145,16 @@ static void total(void *ctx, struct watched *w)
 		recorder_arenas(r->stacks, r->o, w);
 }
 
-/* Its file goes on; causes and sums are those of both programs. */
+/*
+ * Its file goes on; causes and sums are those of both programs. The new one may be no Python, and this
+ * the last that is heard of it.
+ */
 static void exec_(void *ctx, struct watched *w)
 {
-	account(ctx, w);
+	struct recorder *r = ctx;
+
+	trace_read(r->trace, w->process.id.pid, &w->last.counts, NULL);
+	account(r, w);
 }
 
 static void problem(void *ctx, const struct watched *w, const struct fault *f)
@@ -164,9 +170,9 @@ static void end(void *ctx, struct watched *w)
 {
 	struct fault f = {0};
 
-	if (w->has_base) {
+	if (w->has_base || w->answered) { /* the latter: of a program before this one */
 		total(ctx, w);
-	} else if (w->asked && !w->answered && !w->left_out && w->process.python) {
+	} else if (w->asked && !w->left_out && w->process.python) {
 		fault_set(&f, ESRCH, "pid %d ended before it could be read",
 			  (int)w->process.id.pid);
 		problem(ctx, w, &f);
@@ -243,6 +249,15 @@ static void note_losses(struct recorder *r)
 	}
 }
 
+static bool was_full(const struct profile *p)
+{
+	for (uint32_t i = 0; i < p->nr_processes; i++)
+		for (int e = 0; e < PROFILE_EVENTS; e++)
+			if (p->processes[i].causes[e][PROFILE_TABLE_FULL].events)
+				return true;
+	return false;
+}
+
 static int write_format(struct recorder *r, struct fault *f)
 {
 	const struct profile_view view = {
@@ -280,6 +295,9 @@ int recorder_close(struct recorder *r)
 
 	if (r->progress)
 		fputc('\n', stderr);
+	if (was_full(collector_total(r->stacks)))
+		report_note(r->o, "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
+			    r->o->stacks);
 	note_losses(r);
 	err = finish(r, &f);
 	if (r->path)
