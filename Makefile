@@ -102,6 +102,13 @@ $(B)/output/%.pb-c.c $(B)/output/%.pb-c.h &: user/output/%.proto
 
 $(filter $(B)/user/output/%,$(user_objects)): | $(proto_headers)
 
+# the flame graph's style and script, as C strings
+$(B)/output/%.inc: user/output/%
+	@mkdir -p $(@D)
+	$(Q)sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $< >$@
+
+$(B)/user/output/profile_svg.o: | $(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
+
 $(B)/output/%.pb-c.o: $(B)/output/%.pb-c.c $(B)/flags
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(our_cflags) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -246,6 +253,15 @@ $(static_binary): $(static_objects) $(B)/static/libZydis.a
 static: deps-static	## build $(B)/static/pymemtrace-bpf, which runs with any libc
 	@$(build) $(static_binary)
 
+# Not a part of check: browsers are large. go, node and npm may have come from elsewhere.
+formats_packages := chromium firefox-esr fonts-dejavu-core python3 \
+	$(if $(shell command -v go),,golang-go) $(if $(shell command -v npm),,nodejs npm)
+
+check-formats: deps	## report's outputs in Chromium, Firefox, go tool pprof, speedscope's schema
+	$(call install_packages,$(formats_packages))
+	@$(build) $(B)/sample_profile
+	@BUILD=$(abspath $(B)) tests/formats/check.sh
+
 bench: deps-test all	## measure costs beside other tools, write docs/overhead.md (as root)
 	$(Q)CC='$(CC)' BUILD=$(abspath $(B)) tests/bench/bench.sh
 
@@ -288,7 +304,7 @@ help:	## list the targets
 		sort | expand -t 24
 
 FORCE:
-.PHONY: vmlinux all bench check clean demo docs-versions deps deps-demo deps-lint deps-static deps-test golden-update help install vmlinux \
+.PHONY: vmlinux all bench check check-formats clean demo docs-versions deps deps-demo deps-lint deps-static deps-test golden-update help install vmlinux \
 	layout lint static tests uninstall FORCE
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 

@@ -58,8 +58,8 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 }
 
 /*
- * Visits the tasks of one process, or all: says which process is which in the tool's PID namespace,
- * and reads the exact RSS of targets. Every thread is visited because a leader that has ended has no
+ * Visits the tasks of one process, or all: says which living process is which in the tool's PID
+ * namespace, and reads the exact RSS of targets. Every thread is visited because a leader that has ended has no
  * mm while its threads live.
  */
 SEC("iter/task")
@@ -70,7 +70,11 @@ int on_task(struct bpf_iter__task *ctx)
 	struct mm_struct *mm;
 	__u32 tgid;
 
-	if (!task)
+	/*
+	 * Without a living thread it is no process any more, however long its memory takes to go or
+	 * its parent to bury it: on_exit may be over, and nobody would be told of its end.
+	 */
+	if (!task || is_last_thread(task))
 		return 0;
 	tgid = task->tgid;
 	if (task == task->group_leader) {

@@ -35,7 +35,7 @@ _pymemtrace_bpf() {
 		fi
 	done
 	case ${COMP_WORDS[1]:-} in
-	snapshot | list | diff | doctor) command=${COMP_WORDS[1]} ;;
+	record | snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
 	esac
 	# "--format=j" comes as three words
 	if [ "$cur" = = ]; then
@@ -53,15 +53,37 @@ _pymemtrace_bpf() {
 		mapfile -t COMPREPLY < <(compgen -P "$i" -W "$(_pymemtrace_bpf_pids)" -- "${cur##*,}")
 		return ;;
 	--format)
-		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
+		i='text json'
+		case $command in
+		record) i='pmt text folded svg pprof speedscope json' ;;
+		report) i='text folded svg pprof speedscope json' ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$i" -- "$cur")
+		return ;;
+	--event)
+		# "rss,ar": as with PIDs
+		case $cur in
+		*,*) i=${cur%,*}, ;;
+		*) i= ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -P "$i" -W 'rss arena pool' -- "${cur##*,}")
+		return ;;
+	--by)
+		mapfile -t COMPREPLY < <(compgen -W 'thread' -- "$cur")
+		return ;;
+	--min | --stacks)
 		return ;;
 	--top)
 		mapfile -t COMPREPLY < <(compgen -W 'all' -- "$cur")
 		return ;;
 	--sort)
-		mapfile -t COMPREPLY < <(compgen -W 'pid ns_pid ppid container version shape
-			allocator arenas rss supported reason anon_bytes file_bytes shmem_bytes
-			swap_bytes debug_build free_threaded layout exe command' -- "$cur")
+		i='pid ns_pid ppid container version shape allocator arenas rss supported reason
+			anon_bytes file_bytes shmem_bytes swap_bytes debug_build free_threaded
+			layout exe command'
+		[ "$command" != report ] || i='event function file first_line hot_line self_bytes
+			self_growth_bytes self_shrink_bytes self_error_bytes total_bytes
+			total_growth_bytes total_shrink_bytes events total_events'
+		mapfile -t COMPREPLY < <(compgen -W "$i" -- "$cur")
 		return ;;
 	-o | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -74,18 +96,23 @@ _pymemtrace_bpf() {
 	case $command in
 	stat)
 		options+=' --pid --children --interval --reports --duration --pause --strict'
+		options+=' --include --exclude --top --as-root --'
+		;;
+	record)
+		options+=' --pid --children --duration --event --exact --stacks --top --strict'
 		options+=' --include --exclude --as-root --'
 		;;
 	snapshot) options+=' --pid --children --pause --strict --include --exclude' ;;
 	list) options+=' --pid --children --top --sort --include --exclude' ;;
+	report) options+=' --event --inverted --by --min --top --sort --strict' ;;
 	diff) options+=' --strict' ;;
 	esac
 	if [[ $cur == -* ]]; then
 		[ "$COMP_CWORD" = 1 ] && options+=' --version --json-schema'
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'stat snapshot list diff doctor help' -- "$cur")
-	elif [ "$command" = diff ]; then
+		mapfile -t COMPREPLY < <(compgen -W 'stat record snapshot list report diff doctor help' -- "$cur")
+	elif [ "$command" = diff ] || [ "$command" = report ]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames 2>/dev/null
 	fi

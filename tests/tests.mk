@@ -53,7 +53,10 @@ $(B)/fuzz/clang/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(our_cflags) -O1 -g $(fuzz_sanitize) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
 
-$(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(fuzz_user:%.c=$(B)/fuzz/clang/%.o): | $(proto_headers)
+$(B)/fuzz/gcc/user/output/profile_svg.o $(B)/fuzz/clang/user/output/profile_svg.o: | \
+	$(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
+$(foreach c,gcc clang,$(fuzz_user:%.c=$(B)/fuzz/$(c)/%.o) \
+	$(fuzz_names:%=$(B)/fuzz/$(c)/tests/fuzz/fuzz_%.o)): | $(proto_headers)
 
 # an archive: each harness links only what it uses
 $(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(proto_objects)
@@ -124,3 +127,10 @@ record-pmt: $(B)/write_pmt	## write the recordings of the golden tests and the f
 	$(Q)for n in whole steps empty; do $< $$n >tests/fuzz/corpus/pmt/$$n || exit 1; done
 
 .PHONY: record-pmt
+
+# Profiles made by hand, in every format, for tests/unit/test_svg and tests/formats.
+tests: $(B)/sample_profile
+
+$(B)/sample_profile: $(B)/tests/tools/sample_profile.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

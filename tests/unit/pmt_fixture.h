@@ -67,10 +67,28 @@ static inline void fixture_row(struct profile *p, uint32_t stack, uint32_t threa
 	fixture_check(profile_add_row(p, &r));
 }
 
+static inline void fixture_arena(struct profile *p, uint64_t address, uint64_t used_bytes,
+				 uint32_t used_pools, uint32_t stack)
+{
+	struct profile_arena a = {
+		.pid = 4242,
+		.address = address,
+		.bytes = 1 << 20,
+		.used_bytes = used_bytes,
+		.pools = 64,
+		.free_pools = 64 - used_pools,
+		.stack = stack,
+		.thread = stack == PROFILE_NONE ? PROFILE_NONE : 0,
+		.opened_ns = stack == PROFILE_NONE ? 0 : FIXTURE_BEGIN + SECOND,
+	};
+
+	fixture_check(profile_add_arena(p, &a));
+}
+
 /*
  * handle -> parse -> [native]           main thread, grows most
  * handle -> <lambda>                    worker
- * handle -> parse -> parse -> ...       truncated, 127 frames
+ * ... -> parse -> parse -> parse -> ?   truncated
  */
 static inline struct profile *profile_fixture(void)
 {
@@ -117,13 +135,13 @@ static inline struct profile *profile_fixture(void)
 	fixture_check(profile_add_stack(p, frames, 2, false, &stack));
 	fixture_row(p, stack, worker, PROFILE_RSS, 4096, 8 << 20, 3);
 
-	for (int i = 0; i < PROFILE_MAX_FRAMES; i++)
+	for (int i = 0; i < 4; i++)
 		frames[i] = (struct profile_frame){i ? parse : unnamed, i ? 220 : 0};
-	fixture_check(profile_add_stack(p, frames, PROFILE_MAX_FRAMES, true, &stack));
+	fixture_check(profile_add_stack(p, frames, 4, true, &stack));
 	fixture_row(p, stack, main_thread, PROFILE_RSS, 128 << 10, 0, 4);
 
 	p->processes[0].rss_before = 100 << 20;
-	p->processes[0].rss_after = 150 << 20;
+	p->processes[0].rss_after = (141 << 20) + (212 << 10); /* of it 4 KiB unexplained */
 	p->processes[0].causes[PROFILE_RSS][PROFILE_NO_THREAD] =
 		(struct profile_change){2 << 20, 4096, 7};
 	p->processes[0].causes[PROFILE_RSS][PROFILE_REMAINDER] =
@@ -133,25 +151,12 @@ static inline struct profile *profile_fixture(void)
 	p->processes[1].rss_before = 20 << 20;
 	p->processes[1].rss_after = 22 << 20;
 	p->processes[1].ended = true;
+	p->processes[1].causes[PROFILE_RSS][PROFILE_OTHER_TASK] =
+		(struct profile_change){0, 1 << 20, 4};
 	profile_balance(p);
-	fixture_check(
-		profile_add_arena(p, &(struct profile_arena){.pid = 4242,
-							     .address = 0x7f1200000000,
-							     .bytes = 1 << 20,
-							     .used_bytes = 900000,
-							     .pools = 64,
-							     .free_pools = 3,
-							     .stack = 0,
-							     .thread = main_thread,
-							     .opened_ns = FIXTURE_BEGIN + SECOND}));
-	fixture_check(profile_add_arena(p, &(struct profile_arena){.pid = 4242,
-								   .address = 0x7f1200100000,
-								   .bytes = 1 << 20,
-								   .used_bytes = 4096,
-								   .pools = 64,
-								   .free_pools = 62,
-								   .stack = PROFILE_NONE,
-								   .thread = PROFILE_NONE}));
+	fixture_arena(p, 0x7f1200000000, 900000, 61, 0);
+	fixture_arena(p, 0x7f1200100000, 4096, 2, PROFILE_NONE);
+	fixture_arena(p, 0x7f1200200000, 65536, 5, 1);
 	return p;
 }
 
@@ -169,7 +174,7 @@ static inline void profile_fixture_grow(struct profile *p, int step)
 	fixture_check(profile_add_stack(p, frames, 2, false, &stack));
 	fixture_row(p, stack, 0, PROFILE_RSS, 1 << 20, 0, 10 + step);
 	fixture_row(p, 0, 0, PROFILE_RSS, 2 << 20, 4096, 10 + step);
-	p->processes[0].rss_after += 3 << 20;
+	p->processes[0].rss_after += (3 << 20) - 4096;
 	if (p->nr_arenas)
 		p->nr_arenas--;
 	p->end_ns += SECOND;

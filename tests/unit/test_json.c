@@ -3,11 +3,13 @@
  * Documents: what is written can be read back to the same text, what is not ours is told apart.
  * Ground truth: texts of interpreters (tests/fixtures/text), and the schema made from the tables.
  */
-#include "fixture.h"
+#include "profile_fixture.h"
 
 #include "base/fault.h"
 #include "model/report.h"
 #include "output/json.h"
+#include "output/json_profile.h"
+#include "output/profile_out.h"
 #include "output/stats_text.h"
 #include "output/tables.h"
 
@@ -502,6 +504,76 @@ static void every_document_follows_the_schema(void **state)
 	snapshot_done(&s);
 }
 
+static int64_t net_of(const json_t *change)
+{
+	return json_integer_value(json_object_get(change, "growth_bytes")) -
+	       json_integer_value(json_object_get(change, "shrink_bytes"));
+}
+
+/* For each process: its rows of RSS and all its causes are the change of its RSS. */
+static void assert_profile_adds_up(const json_t *doc)
+{
+	json_t *threads = json_object_get(doc, "threads"), *process, *row, *cause;
+	const char *name;
+	size_t i, k;
+
+	json_array_foreach (json_object_get(doc, "processes"), i, process) {
+		int64_t pid = json_integer_value(json_object_get(process, "pid")), sum = 0;
+
+		json_array_foreach (json_object_get(doc, "rows"), k, row) {
+			json_int_t t = json_integer_value(json_object_get(row, "thread"));
+			json_t *thread = json_array_get(threads, (size_t)t);
+
+			if (json_integer_value(json_object_get(thread, "pid")) == pid &&
+			    !strcmp(json_string_value(json_object_get(row, "event")), "rss"))
+				sum += net_of(row);
+		}
+		json_object_foreach (json_object_get(json_object_get(process, "causes"), "rss"),
+				     name, cause)
+			sum += net_of(cause);
+		assert_int_equal(
+			sum,
+			json_integer_value(json_object_get(process, "rss_after_bytes")) -
+				json_integer_value(json_object_get(process, "rss_before_bytes")));
+	}
+}
+
+static void profiles_follow_the_schema_and_add_up(void **state)
+{
+	struct profile_view view = {.pid = 4300};
+	struct profile *p = fix_profile(), *empty = fix_empty();
+	json_t *doc, *change;
+	size_t kind;
+
+	fix_second_process(p);
+	assert_int_equal(profile_add_arena(p, &(struct profile_arena){.pid = 4242,
+								      .stack = PROFILE_NONE,
+								      .thread = PROFILE_NONE}),
+			 0);
+	doc = json_profile(p, &(struct profile_view){0});
+	assert_profile_adds_up(doc);
+	assert_int_equal(json_array_size(json_object_get(doc, "rows")), p->nr_rows);
+	assert_int_equal(json_array_size(json_object_get(doc, "stacks")), p->nr_stacks);
+	assert_int_equal(json_array_size(json_object_get(doc, "functions")), 7 + 4);
+	check_document(doc, &kind);
+	assert_int_equal(kind, 7);
+	doc = json_profile(p, &view); /* of one process */
+	assert_profile_adds_up(doc);
+	assert_int_equal(json_array_size(json_object_get(doc, "rows")), 1);
+	assert_int_equal(json_array_size(json_object_get(doc, "processes")), 1);
+	assert_int_equal(json_array_size(json_object_get(doc, "arenas")), 0);
+	check_document(doc, &kind);
+	check_document(json_profile(empty, &(struct profile_view){0}), &kind);
+	assert_int_equal(kind, 7);
+	change = json_report_change(&(struct report_change){0});
+	json_object_set_new(change, "functions", json_functions(p, 0, 10));
+	json_object_set_new(change, "attribution", json_attribution(p, 0));
+	check_document(change, &kind);
+	assert_int_equal(kind, 3);
+	profile_free(empty);
+	profile_free(p);
+}
+
 static void pools_have_a_name_for_each_source(void **state)
 {
 	struct report_change c = {.pools = SOURCE_EVENTS,
@@ -583,6 +655,7 @@ int main(void)
 		cmocka_unit_test(too_large_and_too_deep),
 		cmocka_unit_test(differences_are_signed),
 		cmocka_unit_test(every_document_follows_the_schema),
+		cmocka_unit_test(profiles_follow_the_schema_and_add_up),
 		cmocka_unit_test(pools_have_a_name_for_each_source),
 		cmocka_unit_test(a_write_that_fails_is_told),
 		cmocka_unit_test(rows_are_found_compared_and_shown),

@@ -1,87 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/collect.h"
+#include "cmd/collect_internal.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/version.h"
 #include "cmd/process.h"
-#include "python/lines.h"
 #include "python/python.h"
-#include "python/strings.h"
 #include "target/target.h"
-#include "trace/trace.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <uthash.h>
-
-/* A code object: which function it is, and its lines. */
-struct code {
-	uint32_t id; /* key */
-	uint32_t function;
-	int32_t first_line;
-	enum line_format format;
-	int32_t lasti_unit;
-	bool has_lines, whole;
-	uint8_t *table;
-	size_t table_size;
-	UT_hash_handle hh;
-};
-
-struct stack {
-	uint64_t key;
-	uint32_t at; /* in the total; PROFILE_NONE: its record did not come */
-	UT_hash_handle hh;
-};
-
-struct sum_key {
-	uint64_t stack;
-	uint32_t tgid, tid, event, pad;
-};
-
-/* A sum as it was last read. */
-struct sum {
-	struct sum_key key;
-	struct pmt_change change;
-	UT_hash_handle hh;
-};
-
-/* Who opened the arena that was mapped last at an address. */
-struct opening {
-	struct {
-		uint64_t address;
-		uint64_t tgid;
-	} key;
-	uint64_t stack;
-	uint32_t thread; /* in the total */
-	int64_t time_ns; /* CLOCK_REALTIME */
-	UT_hash_handle hh;
-};
-
-struct followed {
-	pid_t pid;
-	uint32_t tgid;
-	struct process *process; /* NULL: forgotten */
-	enum line_format format;
-	int32_t lasti_unit;
-	struct maps maps; /* for native leaves; read again when they do not know one */
-	bool has_maps;
-	struct profile *fresh; /* since the last take */
-	UT_hash_handle hh;
-};
-
-struct collector {
-	struct trace *trace;
-	unsigned int events, step_shift;
-	struct profile *total;
-	struct code *codes;
-	struct stack *stacks;
-	struct sum *sums;
-	struct opening *openings;
-	struct followed *followed; /* by tgid */
-	bool failed;		   /* memory ran out: something is missing */
-};
 
 static struct profile *new_profile(const struct collector *c)
 {
@@ -97,7 +27,16 @@ static struct profile *new_profile(const struct collector *c)
 	return p;
 }
 
-struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift)
+static void replace(char **to, char *by)
+{
+	if (!by)
+		return;
+	free(*to);
+	*to = by;
+}
+
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
+				bool shares)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 	struct utsname u;
@@ -106,20 +45,20 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 		return NULL;
 	c->trace = t;
 	c->events = events;
+	c->shares = shares;
 	c->step_shift = step_shift;
 	c->total = new_profile(c);
 	if (!c->total) {
 		free(c);
 		return NULL;
 	}
+	replace(&c->total->program, strdup(PROGRAM_VERSION));
 	if (!uname(&u)) {
 		char *host;
 
 		if (asprintf(&host, "%s %s %s, %s", u.sysname, u.release, u.machine, u.nodename) >=
-		    0) {
-			free(c->total->host);
-			c->total->host = host;
-		}
+		    0)
+			replace(&c->total->host, host);
 	}
 	return c;
 }
@@ -160,13 +99,14 @@ void collector_free(struct collector *c)
 		HASH_DEL(c->followed, f);
 		maps_done(&f->maps);
 		profile_free(f->fresh);
+		profile_free(f->since);
 		free(f);
 	}
 	profile_free(c->total);
 	free(c);
 }
 
-static struct followed *find_followed(struct collector *c, uint32_t tgid)
+struct followed *collect_find(struct collector *c, uint32_t tgid)
 {
 	struct followed *f;
 
@@ -213,7 +153,7 @@ int collector_follow(struct collector *c, struct process *p, struct fault *f)
 {
 	pid_t pid = p->target->pid;
 	uint32_t tgid = trace_tgid(c->trace, pid);
-	struct followed *of = find_followed(c, tgid);
+	struct followed *of = collect_find(c, tgid);
 	struct python_walk_info info;
 	struct pmt_walk walk;
 	int err;
@@ -252,147 +192,10 @@ void collector_forget(struct collector *c, pid_t pid)
 	f->has_maps = false;
 }
 
-/* The rest of a long line table is still in the process, or gone. */
-static void keep_lines(struct collector *c, struct code *code, const struct followed *f,
-		       const struct pmt_code_rec *r)
-{
-	bool unread = r->table_size == PMT_TABLE_UNREAD;
-	size_t here = unread ? 0 : min(r->table_size, (uint32_t)PMT_TABLE_BYTES);
-
-	code->first_line = r->first_line;
-	code->format = f ? f->format : LINES_LOCATIONS;
-	code->lasti_unit = f ? f->lasti_unit : 1;
-	if (r->table_size != here && f && f->process && f->process->python &&
-	    !python_read_code_lines(f->process->python, r->code, r->name_object, r->first_line,
-				    &code->table, &code->table_size)) {
-		code->has_lines = code->whole = true;
-		return;
-	}
-	if (unread || !f || !(code->table = malloc(here + 1))) {
-		c->total->lines_lost++;
-		return;
-	}
-	memcpy(code->table, r->table_bytes, here);
-	code->table_size = here;
-	code->has_lines = true;
-	code->whole = here == r->table_size;
-	if (!code->whole)
-		c->total->lines_lost++;
-}
-
-static void on_code(void *ctx, const struct pmt_code_rec *r)
-{
-	char name[PYTHON_TEXT_SIZE(PMT_NAME_BYTES)], file[PYTHON_TEXT_SIZE(PMT_FILE_BYTES) + 4];
-	struct profile_function function = {.name = name, .first_line = r->first_line};
-	struct collector *c = ctx;
-	struct code *code = calloc(1, sizeof(*code));
-	size_t cut = r->file.skipped ? strlen("…") : 0;
-
-	if (!code) {
-		c->failed = true;
-		return;
-	}
-	function.file = file;
-	function.kind = r->name.kind ? PROFILE_PYTHON : PROFILE_UNNAMED;
-	c->total->names_lost += !r->name.kind;
-	python_text(name, sizeof(name), r->name.kind, r->name_bytes,
-		    min(r->name.length, (uint32_t)PMT_NAME_BYTES), r->name.skipped);
-	/* of a long path the end is what tells */
-	memcpy(file, "…", cut);
-	python_text(file + cut, sizeof(file) - cut, r->file.kind, r->file_bytes,
-		    min(r->file.length, (uint32_t)PMT_FILE_BYTES), false);
-	if (profile_add_function(c->total, &function, &code->function)) {
-		c->failed = true;
-		free(code);
-		return;
-	}
-	code->id = r->id;
-	keep_lines(c, code, find_followed(c, r->tgid), r);
-	HASH_ADD(hh, c->codes, id, sizeof(code->id), code);
-}
-
-static int32_t line_of(const struct code *code, int32_t lasti)
-{
-	int64_t bytes = lasti < 0 ? -1 : (int64_t)lasti * code->lasti_unit;
-
-	if (!code->has_lines || bytes > INT32_MAX)
-		return 0;
-	return (code->whole ? code_line : code_line_of_head)(
-		code->format, code->table, code->table_size, code->first_line, (int32_t)bytes);
-}
-
-/* What file an instruction belongs to. Libraries are loaded all the time: a second look at the maps. */
-static const struct vma *native_vma(struct followed *f, uint64_t address)
-{
-	for (int look = 0; f && f->process && look < 2; look++) {
-		const struct vma *v = f->has_maps ? maps_find(&f->maps, address) : NULL;
-
-		if (v)
-			return v;
-		maps_done(&f->maps);
-		f->has_maps = !target_maps(f->process->target, &f->maps, NULL);
-	}
-	return NULL;
-}
-
-static int native_frame(struct collector *c, struct followed *f, uint64_t address,
-			struct profile_frame *ret)
-{
-	const struct vma *v = native_vma(f, address);
-	const char *path = v && v->path ? v->path : "", *slash = strrchr(path, '/');
-	char anonymous[] = "[anonymous]", none[] = "";
-	struct profile_function function = {
-		.kind = PROFILE_NATIVE,
-		.name = *path ? (char *)(slash ? slash + 1 : path) : anonymous,
-		.file = *path ? (char *)path : none,
-	};
-
-	ret->line = 0;
-	return profile_add_function(c->total, &function, &ret->function);
-}
-
-static void on_stack(void *ctx, const struct pmt_stack_rec *r)
-{
-	struct profile_frame frames[PROFILE_MAX_FRAMES];
-	struct profile_function lost = {.kind = PROFILE_UNNAMED, .name = "", .file = ""};
-	struct collector *c = ctx;
-	uint32_t nr = 0, from = 0, at;
-	bool truncated = r->flags & PMT_TRUNCATED;
-	struct stack *stack;
-
-	HASH_FIND(hh, c->stacks, &r->stack, sizeof(r->stack), stack);
-	if (stack) /* of another thread */
-		return;
-	if (r->native && !native_frame(c, find_followed(c, r->tgid), r->native, &frames[0]))
-		nr = 1;
-	for (; from < r->nr && nr < PROFILE_MAX_FRAMES; from++, nr++) {
-		struct code *code;
-
-		HASH_FIND(hh, c->codes, &r->frames[from].code, sizeof(uint32_t), code);
-		frames[nr] = (struct profile_frame){0};
-		if (code) {
-			frames[nr].function = code->function;
-			frames[nr].line = line_of(code, r->frames[from].lasti);
-		} else if (profile_add_function(c->total, &lost, &frames[nr].function)) {
-			c->failed = true;
-			return;
-		}
-	}
-	stack = calloc(1, sizeof(*stack));
-	if (!stack || profile_add_stack(c->total, frames, nr, truncated || from < r->nr, &at)) {
-		c->failed = true;
-		free(stack);
-		return;
-	}
-	stack->key = r->stack;
-	stack->at = at;
-	HASH_ADD(hh, c->stacks, key, sizeof(stack->key), stack);
-}
-
 static void on_arena(void *ctx, const struct pmt_arena_rec *r)
 {
 	struct collector *c = ctx;
-	const struct followed *f = find_followed(c, r->tgid);
+	const struct followed *f = collect_find(c, r->tgid);
 	struct profile_thread thread = {.pid = f ? f->pid : 0, .tid = (pid_t)r->tid};
 	const uint64_t key[2] = {r->address, r->tgid};
 	struct opening *o;
@@ -436,7 +239,7 @@ int collector_add_arena(struct collector *c, struct profile_arena *a)
 void collector_drain(struct collector *c)
 {
 	const struct trace_sink sink = {
-		.code = on_code, .stack = on_stack, .arena = on_arena, .ctx = c};
+		.code = collect_code, .stack = collect_stack, .arena = on_arena, .ctx = c};
 
 	trace_read_stacks(c->trace, &sink);
 }
@@ -458,11 +261,18 @@ static struct sum *find_sum(struct collector *c, const struct trace_sum *s)
 	return sum;
 }
 
+static int add_share(struct collector *c, struct profile **share, const struct profile_row *row)
+{
+	if (!*share)
+		*share = new_profile(c);
+	return *share ? profile_copy_row(*share, c->total, row) : -ENOMEM;
+}
+
 /* What is new of one sum, to the total and to its process's share. */
 static void on_sum(void *ctx, const struct trace_sum *s)
 {
 	struct collector *c = ctx;
-	struct followed *f = find_followed(c, s->tgid);
+	struct followed *f = collect_find(c, s->tgid);
 	struct profile_thread thread = {.tid = (pid_t)s->tid};
 	struct profile_row row = {
 		.event = (enum profile_event)s->event,
@@ -489,9 +299,7 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	row.stack = stack->at;
 	if (profile_add_thread(c->total, &thread, &row.thread) || profile_add_row(c->total, &row))
 		c->failed = true;
-	if (!f->fresh)
-		f->fresh = new_profile(c);
-	if (!f->fresh || profile_copy_row(f->fresh, c->total, &row))
+	if (c->shares && (add_share(c, &f->fresh, &row) || add_share(c, &f->since, &row)))
 		c->failed = true;
 }
 
@@ -519,16 +327,20 @@ struct profile *collector_take(struct collector *c, pid_t pid)
 
 struct profile *collector_of(struct collector *c, pid_t pid)
 {
-	struct profile *p = new_profile(c);
+	struct followed *f = find_pid(c, pid);
 
-	for (uint32_t i = 0; p && i < c->total->nr_rows; i++) {
-		const struct profile_row *row = &c->total->rows[i];
+	if (f && !f->since)
+		f->since = new_profile(c);
+	return f ? f->since : NULL;
+}
 
-		if (c->total->threads[row->thread].pid == pid &&
-		    profile_copy_row(p, c->total, row)) {
-			profile_free(p);
-			return NULL;
-		}
-	}
-	return p;
+void collector_rebase(struct collector *c, pid_t pid)
+{
+	struct followed *f = find_pid(c, pid);
+
+	if (!f)
+		return;
+	profile_free(f->fresh);
+	profile_free(f->since);
+	f->fresh = f->since = NULL;
 }

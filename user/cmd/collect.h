@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define COLLECT_STEP_SHIFT 5 /* one sample in 32 pages, that is 128 KiB */
+
 struct collector;
 struct fault;
 struct process;
@@ -19,10 +21,11 @@ struct trace;
 struct trace_counts;
 
 /*
- * events: bit per enum profile_event; step_shift: as the trace was opened with. NULL when memory ran
- * out. The trace is borrowed.
+ * events: bit per enum profile_event; step_shift: as the trace was opened with; shares: each process's
+ * is kept apart too (collector_take, collector_of). NULL when memory ran out. The trace is borrowed.
  */
-struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift);
+struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
+				bool shares);
 void collector_free(struct collector *c); /* accepts NULL */
 
 /*
@@ -51,15 +54,17 @@ struct profile *collector_total(struct collector *c);
  */
 struct profile *collector_take(struct collector *c, pid_t pid);
 
-/* The same since attach. */
+/* The same since collector_rebase, or attach; borrowed. NULL: nothing came. */
 struct profile *collector_of(struct collector *c, pid_t pid);
+/* Its account begins anew. */
+void collector_rebase(struct collector *c, pid_t pid);
 
 /*
  * The entry of pid in p: change of RSS and causes between two moments, so that they add up with the
  * rows. from NULL: since it became a target, and RSS as the events left it: after trace_stop() that
  * and the sums are of one moment, whatever the process does.
  */
-int collector_account(struct collector *c, struct profile *p, pid_t pid,
-		      const struct trace_counts *from, const struct trace_counts *to);
+int collector_account(struct profile *p, pid_t pid, const struct trace_counts *from,
+		      const struct trace_counts *to);
 
 #endif

@@ -35,8 +35,8 @@ static struct profile_change remainder_of(const struct profile *p, const struct 
 	};
 }
 
-int collector_account(struct collector *c, struct profile *p, pid_t pid,
-		      const struct trace_counts *from, const struct trace_counts *to)
+int collector_account(struct profile *p, pid_t pid, const struct trace_counts *from,
+		      const struct trace_counts *to)
 {
 	static const struct trace_counts nothing;
 	const struct pmt_counts *a, *b = &to->counts;
@@ -44,7 +44,6 @@ int collector_account(struct collector *c, struct profile *p, pid_t pid,
 	bool first = !from;
 	int err = profile_add_process(p, pid, &of);
 
-	(void)c;
 	if (err)
 		return err;
 	if (first)

@@ -1,178 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/loop.h"
+#include "cmd/loop_internal.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/timer.h"
-#include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/collect.h"
-#include "target/elf.h"
 #include "target/target.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#define MAX_WATCHED	 4096
-#define STARTING_POLL_MS 20	   /* how often an interpreter that is starting is looked at */
-#define ATTACHING_NS	 700000000 /* its state is said within a second, as far as there is one */
-#define LOADING_NS	 2000000000ll /* libraries are mapped by then */
-#define NEWBORN_NS	 300000000    /* a child that lives longer without exec is announced */
-
-struct watched *loop_find(struct loop *r, pid_t pid)
-{
-	for (size_t i = 0; i < r->nr; i++)
-		if (r->watched[i]->process.target && r->watched[i]->process.target->pid == pid &&
-		    r->watched[i]->phase != WATCH_ENDED)
-			return r->watched[i];
-	return NULL;
-}
-
-/* Its stacks, as far as it is known how; asked again whenever it has been looked at. */
-static void follow(struct loop *r, struct watched *w)
-{
-	struct fault f = {0};
-
-	if (r->stacks && w->phase != WATCH_ENDED && collector_follow(r->stacks, &w->process, &f) &&
-	    f.err)
-		log_debug("pid %d: %s", (int)w->process.target->pid, f.text);
-}
-
-int loop_add(struct loop *r, pid_t pid, uint32_t flags, struct watched **ret, struct fault *f)
-{
-	struct watched **more, *w;
-	int err;
-
-	if (r->nr >= MAX_WATCHED) {
-		if (!r->not_watched++)
-			report_note(r->o, "more than %d processes: the others are not watched",
-				    MAX_WATCHED);
-		r->listener->lost(r->ctx);
-		return fault_set(f, E2BIG, "more than %d processes", MAX_WATCHED);
-	}
-	w = calloc(1, sizeof(*w));
-	more = w ? realloc(r->watched, (r->nr + 1) * sizeof(*more)) : NULL;
-	if (!more) {
-		free(w);
-		return fault_set(f, ENOMEM, "no memory");
-	}
-	r->watched = more;
-	w->rss_only = r->rss_only;
-	err = watch_open(w, r->trace, pid, r->o, flags, f);
-	if (err) {
-		free(w);
-		return err;
-	}
-	follow(r, w);
-	w->loading_until_ns = clock_monotonic_ns() + ATTACHING_NS;
-	r->watched[r->nr++] = w;
-	if (ret)
-		*ret = w;
-	return 0;
-}
-
-/* A process that is on its way out fails each read in its own way; its end will be reported. */
-static void problem(struct loop *r, struct watched *w, int err, const struct fault *f)
-{
-	if (err != -ESRCH && !target_ended(w->process.target))
-		r->listener->problem(r->ctx, w, f);
-}
-
-/* The first moment; from here on there is something to report. */
-static void begin(struct loop *r, struct watched *w)
-{
-	struct fault f = {0};
-	int err;
-
-	if (w->phase != WATCH_RUNNING || w->has_base || w->left_out)
-		return;
-	err = watch_sample(w, r->trace, r->o, NULL, &f);
-	if (err) {
-		problem(r, w, err, &f);
-		return;
-	}
-	/* intervals count from the first that there is to report, not from a launcher's start */
-	if (!r->begun) {
-		r->begun = true;
-		timer_arm(r->interval, r->o->interval_ns, r->o->interval_ns);
-	}
-}
-
-/*
- * Judges what was found only when there has been time for it to be whole: while ld.so maps a library,
- * what will be its data are other bytes of the file, and no state makes sense.
- */
-static void settle(struct watched *w)
-{
-	bool waited = clock_monotonic_ns() >= w->loading_until_ns;
-
-	if (!w->process.supported && !waited && w->phase != WATCH_ENDED)
-		w->phase = WATCH_STARTING;
-	else if (w->phase == WATCH_STARTING && waited)
-		w->phase = WATCH_RUNNING;
-}
-
-/*
- * Looks at what runs in it. An interpreter that is mapped but not initialised (an application that
- * has not come to it, or is done with it) is waited for, and then reported by its RSS alone. Once it
- * can be read, a new account begins.
- */
-static void look(struct loop *r, struct watched *w)
-{
-	bool was_read = w->process.supported;
-	struct fault f = {0};
-
-	watch_look(w, r->trace, r->o, &f);
-	follow(r, w);
-	settle(w);
-	if (w->has_base && w->process.supported && !was_read) {
-		moment_done(&w->base);
-		moment_done(&w->last);
-		w->has_base = w->announced = w->chain.begun = false;
-	}
-}
-
-static bool may_yet_start(const struct watched *w)
-{
-	return w->phase == WATCH_STARTING ||
-	       (w->phase == WATCH_RUNNING && w->process.why.err == EAGAIN);
-}
-
-/* Header and state line, once. */
-static void announce(struct loop *r, struct watched *w)
-{
-	if (!w->has_base || w->announced)
-		return;
-	w->announced = true;
-	r->listener->begin(r->ctx, w);
-}
+#define STARTING_POLL_MS 20 /* how often an interpreter that is starting is looked at */
 
 static void announce_all(struct loop *r)
 {
 	for (size_t i = 0; i < r->nr; i++)
-		announce(r, r->watched[i]);
+		loop_announce(r, r->watched[i]);
 	r->listener->flush(r->ctx);
 }
 
-static void end(struct loop *r, struct watched *w, int wait_status)
+/* If it has ended, takes note: of how, too, since BPF's record is written before the kernel tells. */
+static bool has_ended(struct loop *r, struct watched *w)
 {
-	if (w->phase == WATCH_ENDED)
-		return;
-	w->wait_status = wait_status;
-	if (r->stacks)
-		collector_update(r->stacks);
-	watch_end(w, r->trace);
-	if (r->stacks)
-		collector_forget(r->stacks, w->process.target->pid);
-	announce(r, w);
-	if (w->has_base)
-		r->listener->end(r->ctx, w);
+	if (!target_ended(w->process.target))
+		return false;
+	loop_drain_events(r);
+	loop_end(r, w, WATCH_STATUS_UNKNOWN);
+	return true;
 }
 
 /* A moment of one process. False: there is nothing to report of it now. */
@@ -183,24 +42,22 @@ static bool sample(struct loop *r, struct watched *w)
 
 	if (w->phase == WATCH_ENDED)
 		return false;
-	if (target_ended(w->process.target)) {
-		end(r, w, 0);
+	if (has_ended(r, w))
 		return false;
-	}
-	if (may_yet_start(w))
-		look(r, w);
+	if (loop_may_yet_start(w))
+		loop_look(r, w);
 	if (w->phase != WATCH_RUNNING)
 		return false;
 	if (!w->has_base) {
-		begin(r, w);
-		announce(r, w);
+		loop_begin(r, w);
+		loop_announce(r, w);
 		return false;
 	}
-	announce(r, w);
+	loop_announce(r, w);
 	moment_done(&w->prev);
 	err = watch_sample(w, r->trace, r->o, &w->prev, &f);
 	if (err)
-		problem(r, w, err, &f);
+		loop_problem(r, w, err, &f);
 	return !err;
 }
 
@@ -226,95 +83,6 @@ static size_t tick(struct loop *r)
 	return reported;
 }
 
-/* A stopped child that is about to run its program: the libraries are not mapped yet. */
-static void on_exec(struct loop *r, struct watched *w)
-{
-	struct fault f = {0};
-
-	if (r->stacks) {
-		collector_update(r->stacks);
-		collector_forget(r->stacks, w->process.target->pid);
-	}
-	/* what a child was between fork and exec is its parent's doing, and no news */
-	if (w->announced)
-		r->listener->exec(r->ctx, w);
-	moment_done(&w->base);
-	moment_done(&w->last);
-	process_forget_python(&w->process);
-	w->has_base = w->announced = false;
-	w->chain.begun = false;
-	w->state_disagreed = 0;
-	watch_look(w, r->trace, r->o, &f);
-	follow(r, w);
-	if (w->phase == WATCH_IDLE && w->flags & PMT_STOP_EXEC) {
-		/* perhaps its interpreter is a library that ld.so will map: stop it once more,
-		 * where the program itself begins */
-		_cleanup_fd_ int exe =
-			openat(w->process.target->proc_fd, "exe", O_RDONLY | O_CLOEXEC);
-		struct elf_file *elf = NULL;
-		uint64_t offset;
-
-		if (exe >= 0 && !elf_file_open(&elf, exe, "exe", NULL, &f) &&
-		    !elf_file_offset(elf, elf_file_entry(elf), &offset))
-			trace_stop_at(r->trace, w->process.target->pid, exe, offset, &f);
-		elf_file_close(elf);
-	}
-	w->from_start = w->flags & PMT_STOP_EXEC;
-	w->left_out = !process_matches(r->o, &w->process.id);
-	w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
-	if (w->phase != WATCH_IDLE || !(w->flags & PMT_STOP_EXEC))
-		settle(w);
-	begin(r, w);
-	announce(r, w);
-	if (w->flags & PMT_STOP_EXEC)
-		kill(w->process.target->pid, SIGCONT);
-}
-
-static void on_entry(struct loop *r, struct watched *w)
-{
-	struct fault f = {0};
-
-	watch_look(w, r->trace, r->o, &f);
-	follow(r, w);
-	w->loading_until_ns = clock_monotonic_ns() + LOADING_NS;
-	if (w->phase != WATCH_IDLE)
-		settle(w);
-	begin(r, w);
-	announce(r, w);
-	kill(w->process.target->pid, SIGCONT);
-}
-
-static void on_fork(struct loop *r, pid_t pid, pid_t parent)
-{
-	struct watched *of = loop_find(r, parent), *w;
-	struct fault f = {0};
-
-	/* process_matches() is asked once it is known what it runs */
-	if (loop_find(r, pid) || loop_add(r, pid, of ? of->flags : PMT_FOLLOW, &w, &f))
-		return;
-	w->left_out = !process_matches(r->o, &w->process.id);
-	begin(r, w);
-	timer_arm(r->newborn, NEWBORN_NS, 0);
-}
-
-static void drain_events(struct loop *r)
-{
-	struct trace_event ev;
-
-	while (trace_next(r->trace, &ev) > 0) {
-		struct watched *w = loop_find(r, ev.pid);
-
-		if (ev.type == PMT_REC_FORK && ev.pid)
-			on_fork(r, ev.pid, ev.parent);
-		else if (ev.type == PMT_REC_EXEC && w)
-			on_exec(r, w);
-		else if (ev.type == PMT_REC_ENTRY && w)
-			on_entry(r, w);
-		else if (ev.type == PMT_REC_EXIT && w)
-			end(r, w, ev.status);
-	}
-}
-
 static bool any_starting(struct loop *r)
 {
 	bool any = false;
@@ -331,9 +99,9 @@ static void look_at_starting(struct loop *r)
 
 		if (w->phase != WATCH_STARTING)
 			continue;
-		look(r, w);
-		begin(r, w);
-		announce(r, w);
+		loop_look(r, w);
+		loop_begin(r, w);
+		loop_announce(r, w);
 	}
 }
 
@@ -389,7 +157,7 @@ static void loop(struct loop *r)
 		on_signal(r);
 		if (r->stacks)
 			collector_drain(r->stacks);
-		drain_events(r);
+		loop_drain_events(r);
 		if (any_starting(r))
 			look_at_starting(r);
 		if (timer_expired(r->newborn))
@@ -405,16 +173,17 @@ static void loop(struct loop *r)
 /* Once more at the end, for the time since attach. */
 static void totals(struct loop *r)
 {
-	drain_events(r);
-	if (r->stacks)
+	loop_drain_events(r);
+	/* state and events must not part where both are compared: stat's reading goes on */
+	if (r->stacks && r->rss_only)
 		trace_stop(r->trace);
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
 		struct fault f = {0};
 
 		if (w->phase == WATCH_RUNNING && w->has_base &&
-		    watch_sample(w, r->trace, r->o, NULL, &f) && target_ended(w->process.target))
-			end(r, w, 0);
+		    watch_sample(w, r->trace, r->o, NULL, &f))
+			has_ended(r, w);
 	}
 	if (r->stacks)
 		collector_update(r->stacks);
@@ -473,7 +242,7 @@ void loop_close(struct loop *r)
 void loop_run(struct loop *r)
 {
 	for (size_t i = 0; i < r->nr; i++)
-		begin(r, r->watched[i]);
+		loop_begin(r, r->watched[i]);
 	announce_all(r);
 	if (r->o->duration_ns)
 		timer_arm(r->total_time, r->o->duration_ns, 0);

@@ -15,7 +15,6 @@
 #include <errno.h>
 
 #define DEFAULT_EVENTS (1u << PROFILE_RSS | 1u << PROFILE_ARENA)
-#define STEP_SHIFT     5 /* one sample in 32 pages, that is 128 KiB */
 
 static int open_trace(struct loop *r, struct fault *f)
 {
@@ -25,14 +24,14 @@ static int open_trace(struct loop *r, struct fault *f)
 		.pools = o->events & 1u << PROFILE_POOL,
 		.programs = true,
 		.stack_events = o->events,
-		.step_shift = o->exact ? 0 : STEP_SHIFT,
+		.step_shift = o->exact ? 0 : COLLECT_STEP_SHIFT,
 		.max_stacks = (uint32_t)o->stacks,
 	};
 	int err = trace_open(&r->trace, &to, f);
 
 	if (err)
 		return err;
-	r->stacks = collector_new(r->trace, o->events, to.step_shift);
+	r->stacks = collector_new(r->trace, o->events, to.step_shift, false);
 	return r->stacks ? 0 : fault_errno(f, ENOMEM, "cannot collect stacks");
 }
 
@@ -81,7 +80,7 @@ const struct command cmd_record = {
 	       "report's formats) does both in one step. One page in about 32 is looked at (--exact: every\n"
 	       "one); events: rss (the resident set), arena and pool (pymalloc's).\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_DURATION | OPT_OUTPUT | OPT_FORMAT | OPT_STRICT |
-		 OPT_GLOB | OPT_PROGRAM | OPT_EVENT | OPT_RECORD,
+		 OPT_GLOB | OPT_PROGRAM | OPT_EVENT | OPT_RECORD | OPT_TOP,
 	.formats = "pmt text folded svg pprof speedscope json",
 	.run = run,
 };

@@ -125,8 +125,7 @@ static void begin(void *ctx, struct watched *w)
 
 static void account(struct recorder *r, const struct watched *w)
 {
-	if (collector_account(r->stacks, collector_total(r->stacks), w->process.id.pid, NULL,
-			      &w->last.counts))
+	if (collector_account(collector_total(r->stacks), w->process.id.pid, NULL, &w->last.counts))
 		r->lost = true;
 }
 
@@ -159,6 +158,19 @@ static void problem(void *ctx, const struct watched *w, const struct fault *f)
 	(void)w;
 	r->failed = true;
 	report_fault(f);
+}
+
+static void end(void *ctx, struct watched *w)
+{
+	struct fault f = {0};
+
+	if (w->has_base) {
+		total(ctx, w);
+	} else if (w->asked && !w->answered && !w->left_out && w->process.python) {
+		fault_set(&f, ESRCH, "pid %d ended before it could be read",
+			  (int)w->process.id.pid);
+		problem(ctx, w, &f);
+	}
 }
 
 static void lost(void *ctx)
@@ -209,7 +221,7 @@ const struct listener record_listener = {
 	.change = change,
 	.total = total,
 	.exec = exec_,
-	.end = total,
+	.end = end,
 	.problem = problem,
 	.lost = lost,
 	.flush = flush,

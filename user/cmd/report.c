@@ -19,16 +19,15 @@
 static int no_recording(const char *path, const char *name, struct fault *f)
 {
 	struct snapshot s = {0};
-	struct fault why = {0};
 	bool recording;
-	int err = saved_load(path, &s, &recording, &why);
+	int err = saved_load(path, &s, &recording, NULL);
 
 	snapshot_done(&s);
 	if (!err) {
 		fault_set(f, EMEDIUMTYPE, "%s is a snapshot, not a recording", name);
 		fault_hint(f, "diff reads it");
 	} else if (err == -EMEDIUMTYPE) {
-		*f = why;
+		fault_set(f, EMEDIUMTYPE, "%s is another document of pymemtrace-bpf", name);
 		fault_hint(f, "report reads recordings: what `record` wrote");
 	} else {
 		fault_hint(f, "report reads what `record` wrote");
@@ -37,15 +36,20 @@ static int no_recording(const char *path, const char *name, struct fault *f)
 	return -EMEDIUMTYPE;
 }
 
+static const char *shown(const char *path, char buf[static 256])
+{
+	return strcmp(path, "-") != 0 ? text_escape(buf, 256, path, strlen(path))
+				      : "standard input";
+}
+
 static int load(const char *path, struct profile **ret, struct fault *f)
 {
 	bool from_stdin = !strcmp(path, "-");
 	_cleanup_file_ FILE *in = from_stdin ? NULL : fopen(path, "re");
-	char name[256] = "standard input";
+	char buf[256];
+	const char *name = shown(path, buf);
 	int err;
 
-	if (!from_stdin)
-		text_escape(name, sizeof(name), path, strlen(path));
 	if (!from_stdin && !in)
 		return fault_errno(f, errno, "%s", name);
 	err = pmt_read(from_stdin ? stdin : in, name, ret, f);
@@ -83,12 +87,11 @@ static void note_what_is_missing(const struct options *o, const struct profile *
 				 const struct profile_view *view)
 {
 	enum profile_event one = profile_view_event(p, view);
-	char shown[256];
+	char buf[256];
 
-	text_escape(shown, sizeof(shown), o->args[0], strlen(o->args[0]));
 	if (p->cut_short)
 		report_note(o, "%s is cut short, or still being recorded: this is what it holds",
-			    shown);
+			    shown(o->args[0], buf));
 	if (profile_format_find(o->format)->one_event &&
 	    profile_view_events(p, view) & ~(1u << one))
 		report_note(o, "%s shows one event, %s; --event chooses another", o->format,
@@ -105,6 +108,7 @@ static int show(const struct options *o, const struct profile *p, struct fault *
 		.by_thread = o->by_thread,
 		.sort = o->sort,
 	};
+	struct fault unwritten = {0};
 	struct sink sink;
 	int err = sink_open(&sink, o->output, o->force, f);
 
@@ -117,6 +121,10 @@ static int show(const struct options *o, const struct profile *p, struct fault *
 	}
 	if (!err)
 		err = profile_write(sink.f, p, &view, o->format, f);
+	if (sink_flush(&sink, &unwritten)) { /* a format knows that it failed, not why */
+		*f = unwritten;
+		err = -unwritten.err;
+	}
 	if (err) {
 		sink_abort(&sink);
 		return err;

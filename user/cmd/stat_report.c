@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "cmd/cmd.h"
+#include "cmd/collect.h"
 #include "cmd/loop.h"
 #include "cmd/watch.h"
 #include "output/json.h"
@@ -14,12 +15,15 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define DEFAULT_TOP 10
+
 int stat_report_open(struct stat_reporter *r, const struct options *o, struct fault *f)
 {
 	int err;
 
 	memset(r, 0, sizeof(*r));
 	r->o = o;
+	r->top = o->top == TOP_DEFAULT ? DEFAULT_TOP : o->top;
 	r->json = format_is(o, "json");
 	err = sink_open(&r->sink, o->output, o->force, f);
 	r->printer.out = r->sink.f;
@@ -156,12 +160,15 @@ static void problem(void *ctx, const struct watched *w, const struct fault *f)
 }
 
 static void print_change(struct stat_reporter *r, const struct watched *w,
-			 const struct moment *from, const struct moment *to)
+			 const struct moment *from, const struct moment *to, struct profile *who)
 {
 	struct report_change c;
 	struct fault f = {0};
 
 	watch_change(w, from, to, &c);
+	c.top = r->top;
+	if (who && !collector_account(who, w->process.id.pid, &from->counts, &to->counts))
+		c.who = who;
 	r->lost |= report_health_any(&c.health);
 	if (r->json) {
 		write_json(r, json_report_change(&c));
@@ -172,15 +179,24 @@ static void print_change(struct stat_reporter *r, const struct watched *w,
 	print_both(r, to);
 }
 
+static struct profile *who_in_all(struct stat_reporter *r, const struct watched *w)
+{
+	return r->stacks ? collector_of(r->stacks, w->process.id.pid) : NULL;
+}
+
 static void change(void *ctx, struct watched *w, const struct moment *prev)
 {
-	print_change(ctx, w, prev, &w->last);
+	struct stat_reporter *r = ctx;
+	struct profile *who = r->stacks ? collector_take(r->stacks, w->process.id.pid) : NULL;
+
+	print_change(r, w, prev, &w->last, who);
+	profile_free(who);
 }
 
 static void total(void *ctx, struct watched *w)
 {
 	w->total_done = true;
-	print_change(ctx, w, &w->base, &w->last);
+	print_change(ctx, w, &w->base, &w->last, who_in_all(ctx, w));
 }
 
 static void exec_(void *ctx, struct watched *w)
@@ -191,16 +207,27 @@ static void exec_(void *ctx, struct watched *w)
 		fprintf(r->sink.f,
 			"# pid %d runs another program now; the total of the one before:\n",
 			(int)w->process.id.pid);
-	print_change(r, w, &w->base, &w->last);
+	print_change(r, w, &w->base, &w->last, who_in_all(r, w));
 }
 
 static void end(void *ctx, struct watched *w)
 {
 	struct stat_reporter *r = ctx;
 	int status = w->wait_status, pid = (int)w->process.id.pid;
+	struct fault f = {0};
 
+	if (!w->has_base) {
+		/* its end is then the answer to who asked for it */
+		if (w->asked && !w->answered && !w->left_out && w->process.python) {
+			fault_set(&f, ESRCH, "pid %d ended before it could be read", pid);
+			problem(r, w, &f);
+		}
+		return;
+	}
 	if (!r->json) {
-		if (WIFSIGNALED(status))
+		if (status == WATCH_STATUS_UNKNOWN)
+			fprintf(r->sink.f, "# pid %d has ended", pid);
+		else if (WIFSIGNALED(status))
 			fprintf(r->sink.f, "# pid %d was ended by signal %d (%s)", pid,
 				WTERMSIG(status), strsignal(WTERMSIG(status)));
 		else

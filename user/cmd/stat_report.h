@@ -11,13 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct collector;
 struct listener;
 struct options;
 struct trace;
 
 struct stat_reporter {
 	const struct options *o;
-	struct trace *trace; /* for its losses; set once there is one */
+	struct trace *trace;	  /* for its losses; set once there is one */
+	struct collector *stacks; /* the same; NULL: who made it grow is not asked */
+	uint64_t top;
 	struct sink sink;
 	struct report_printer printer;
 	bool json;

@@ -211,6 +211,13 @@ static void base_of_start(struct watched *w, const struct moment *now)
 		w->base.snap.stats.free_lists[i] = s->free_lists[i];
 		w->base.snap.stats.free_lists[i].count = 0;
 	}
+	/* what its mm began with came with it: the launcher's own is no news */
+	memcpy(w->base.counts.counts.causes, w->start.counts.causes,
+	       sizeof(w->start.counts.causes));
+	w->base.counts.counts.causes[PMT_ON_RSS][PMT_CAUSE_EXEC].growth -=
+		(uint64_t)rss_resident(&w->start.rss);
+	w->base.counts.seen_growth = w->start.seen_growth;
+	w->base.counts.seen_shrink = w->start.seen_shrink;
 	w->chain =
 		(struct event_chain){.begun = w->arena_events}; /* no arena had ever been taken */
 }

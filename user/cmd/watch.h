@@ -30,6 +30,8 @@ enum watch_phase {
 	WATCH_ENDED,
 };
 
+#define WATCH_STATUS_UNKNOWN (-1) /* its record was lost */
+
 /* Where events and state were first known to agree: from there on the one predicts the other. */
 struct event_chain {
 	bool begun;
@@ -47,13 +49,15 @@ struct watched {
 	bool pool_events;
 	bool from_start; /* watched from its first instruction: the base is nothing at all */
 	bool has_base;
-	bool announced;		  /* header and state line are out */
-	bool total_done;	  /* its total has been reported */
-	int64_t loading_until_ns; /* after exec: libraries may still be mapped (monotonic) */
-	int wait_status;	  /* once ended */
-	uint64_t arenas_at_end;	  /* once ended: the last state plus the events after it */
-	bool rss_only;		  /* its allocator's state is not read */
-	bool sampled;		  /* in this round: prev and last make a report */
+	bool announced;		   /* header and state line are out */
+	bool answered;		   /* ... or were, of a program that it ran before */
+	bool total_done;	   /* its total has been reported */
+	int64_t loading_until_ns;  /* after exec: libraries may still be mapped (monotonic) */
+	int wait_status;	   /* once ended, or WATCH_STATUS_UNKNOWN */
+	uint64_t arenas_at_end;	   /* once ended: the last state plus the events after it */
+	bool rss_only;		   /* its allocator's state is not read */
+	bool sampled;		   /* in this round: prev and last make a report */
+	struct trace_counts start; /* from_start: when its program had not begun */
 	struct moment base, prev, last;
 	struct event_chain chain;
 	uint64_t state_disagreed;

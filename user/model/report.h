@@ -6,6 +6,7 @@
 #ifndef PMT_MODEL_REPORT_H
 #define PMT_MODEL_REPORT_H
 
+#include "model/profile.h"
 #include "model/snapshot.h"
 
 /*
@@ -71,6 +72,8 @@ struct report_change {
 	int64_t pools_net;    /* SOURCE_STATE: pools in use now less before */
 
 	const struct malloc_stats *stats_before, *stats_after; /* NULL: no table */
+	const struct profile *who; /* who made RSS change; NULL: not asked */
+	uint64_t top;		   /* so many functions of it */
 	struct report_health health;
 };
 

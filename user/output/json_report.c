@@ -12,6 +12,7 @@
  * member.
  */
 #include "output/json.h"
+#include "output/json_profile.h"
 
 #include "base/cleanup.h"
 #include "model/report.h"
@@ -105,6 +106,10 @@ json_t *json_report_change(const struct report_change *c)
 	if (c->stats_before && c->stats_after)
 		stats = json_stats_diff(c->stats_before, c->stats_after);
 	err |= json_object_set_new(o, "stats_change", stats);
+	if (c->who) {
+		err |= json_object_set_new(o, "functions", json_functions(c->who, c->pid, c->top));
+		err |= json_object_set_new(o, "attribution", json_attribution(c->who, c->pid));
+	}
 	err |= json_object_set_new(o, "health", record_json(&health_table, &c->health));
 	return finish(o, err);
 }

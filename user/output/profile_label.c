@@ -49,7 +49,7 @@ char *profile_place_label(char *buf, size_t size, const struct profile_function 
 	char number[16];
 
 	buf[0] = 0;
-	if (f->kind == PROFILE_NATIVE || !*f->file)
+	if (!*f->file)
 		return buf;
 	/* the line stays, however long the file's name is */
 	append_escaped(buf, size - sizeof(number), f->file, strlen(f->file));

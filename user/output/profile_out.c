@@ -17,6 +17,8 @@ const struct profile_format profile_formats[] = {
 	 .suffixes = ".folded .collapsed",
 	 .write = profile_write_folded,
 	 .one_event = true},
+	{.name = "svg", .suffixes = ".svg", .write = profile_write_svg, .one_event = true},
+	{.name = "pprof", .suffixes = ".pb.gz .pprof", .write = profile_write_pprof},
 	{.name = "speedscope",
 	 .suffixes = ".speedscope .speedscope.json",
 	 .write = profile_write_speedscope},

@@ -57,7 +57,7 @@ enum profile_event profile_view_event(const struct profile *p, const struct prof
  */
 const struct field *profile_sort_field(const char *name);
 
-profile_writer profile_write_text, profile_write_folded, profile_write_speedscope,
-	profile_write_json;
+profile_writer profile_write_text, profile_write_folded, profile_write_svg, profile_write_pprof,
+	profile_write_speedscope, profile_write_json;
 
 #endif

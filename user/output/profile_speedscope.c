@@ -44,6 +44,7 @@ enum frame_kind { FRAME_THREAD = 1, FRAME_CAUSE, FRAME_TRUNCATED, FRAME_FUNCTION
 struct writer {
 	const struct profile *p;
 	const struct profile_view *view;
+	bool several;
 	json_t *frames, *profiles;
 	struct shared_frame *table;
 	/* those of a process side by side */
@@ -174,7 +175,7 @@ static int put_profile(struct writer *w, struct direction *d, enum profile_event
 
 	snprintf(name, sizeof(name), "%s %s", profile_event_title(e),
 		 d->shrink ? "shrinkage" : "growth");
-	if (!w->view->pid && profile_several(w->p)) {
+	if (w->several) {
 		profile_process_label(label, sizeof(label), w->p, pid);
 		snprintf(name, sizeof(name), "%s %s, %s", profile_event_title(e),
 			 d->shrink ? "shrinkage" : "growth", label);
@@ -311,7 +312,11 @@ static json_t *document(struct writer *w, int err)
 int profile_write_speedscope(FILE *out, const struct profile *p, const struct profile_view *view,
 			     struct fault *f)
 {
-	struct writer w = {.p = p, .view = view, .frames = json_array(), .profiles = json_array()};
+	struct writer w = {.p = p,
+			   .view = view,
+			   .several = !view->pid && profile_several(p),
+			   .frames = json_array(),
+			   .profiles = json_array()};
 	struct shared_frame *frame, *next;
 	json_t *doc;
 	int err;

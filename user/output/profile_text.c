@@ -152,19 +152,35 @@ static void print_head(FILE *out, const struct profile *p, const struct profile_
 	print_losses(out, p);
 }
 
+/* "+1,048,576", "−2,097,152" */
+static char *exact_bytes(char buf[static 40], int64_t bytes)
+{
+	char digits[32];
+
+	text_thousands(digits, bytes, bytes > 0);
+	snprintf(buf, 40, "%s%s", bytes < 0 ? MINUS : "", digits + (bytes < 0));
+	return buf;
+}
+
 static void account_row(struct table *t, const struct profile_change *c, bool shrank,
 			const char *text)
 {
-	char cell[32];
+	char cell[40];
 
 	table_cell(t, profile_text_net(cell, profile_net(c)));
-	table_cell(t, text_thousands(cell, profile_net(c), profile_net(c) != 0));
+	table_cell(t, exact_bytes(cell, profile_net(c)));
 	if (shrank) {
 		table_cell(t, profile_text_gross(cell, c->growth));
 		table_cell(t, profile_text_gross(cell, c->shrink));
 	}
 	table_cell(t, text_thousands(cell, (int64_t)min(c->events, (uint64_t)INT64_MAX), false));
 	table_cell(t, text);
+}
+
+/* Arenas and pools are never sampled. */
+static bool sampled(const struct profile *p, const struct profile_select *s)
+{
+	return !p->exact && s->event == PROFILE_RSS;
 }
 
 /*
@@ -176,7 +192,7 @@ static void account_row(struct table *t, const struct profile_change *c, bool sh
  */
 static int print_account(FILE *out, const struct profile *p, const struct profile_select *s)
 {
-	char before[24], after[24], bytes[32], sum[96] = "sum";
+	char before[24], after[24], bytes[40], sum[96] = "sum";
 	struct profile_change seen;
 	struct profile_account a;
 	struct table t = {0};
@@ -193,7 +209,7 @@ static int print_account(FILE *out, const struct profile *p, const struct profil
 		table_column(&t, "grew", true);
 		table_column(&t, "shrank", true);
 	}
-	table_column(&t, "events", true);
+	table_column(&t, sampled(p, s) ? "samples" : "events", true);
 	table_column(&t, "", false);
 	account_row(&t, &a.attributed, shrank, "call stacks");
 	for (int c = 0; c < PROFILE_CAUSES; c++)
@@ -208,7 +224,7 @@ static int print_account(FILE *out, const struct profile *p, const struct profil
 	err = table_print(out, &t, 0, true);
 	if (s->event == PROFILE_RSS && profile_net(&seen) != a.rss_after - a.rss_before)
 		fprintf(out, "# this does not add up: RSS changed by %s bytes\n",
-			text_thousands(bytes, a.rss_after - a.rss_before, true));
+			exact_bytes(bytes, a.rss_after - a.rss_before));
 	table_done(&t);
 	return err;
 }

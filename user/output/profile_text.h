@@ -8,7 +8,7 @@
  *	+49.0 MiB             65.0 MiB   16.0 MiB    main  /srv/app/app.py:210
  *	+55.0 MiB  +24.0 MiB  65.0 MiB   10.0 MiB    ├─ Loader.load  /srv/app/load.py:40
  *	...
- *	RSS by function, the first 20 of 214 by self_bytes
+ *	RSS by function, 20 of 214, sorted by self_bytes
  *	     self    total  events  at line  function  file
  *	...
  *	RSS: what was seen, and whose it is

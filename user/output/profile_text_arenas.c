@@ -2,10 +2,10 @@
 /*
  * The arenas that were alive when recording ended, the oldest first, of equal age the emptiest:
  *
- *	arenas alive at the end: 151 of 151.0 MiB, 121.4 MiB used (80 %); 139 were there before attach
- *	     age    used        size      free pools  opened by        file
- *	[before attach]    0 %     0 B of 1.0 MiB  64 of 64
- *	    58 s   12 %  126.0 KiB of 1.0 MiB  40 of 64  Loader.load  /srv/app/load.py:47
+ *	arenas alive at the end: 151, 151.0 MiB, 121.4 MiB of it used (80 %); 139 from before attach
+ *	 age  used      bytes       of  free pools  opened by        file
+ *	       0 %      300 B  1.0 MiB    62 of 64  [before attach]
+ *	58 s  29 %  293.0 KiB  1.0 MiB    40 of 64  Loader.load      /srv/app/load.py:47
  */
 #include "output/profile_text.h"
 
@@ -130,8 +130,8 @@ static void print_title(FILE *out, const struct profile_arena *const *arenas, si
 	}
 	text_size(size, (int64_t)min(bytes, (uint64_t)INT64_MAX), false);
 	text_size(in_use, (int64_t)min(used, (uint64_t)INT64_MAX), false);
-	fprintf(out, "\narenas alive at the end: %zu of %s, %s used (%.0f %%)", nr, size, in_use,
-		bytes ? 100 * (double)used / (double)bytes : 0);
+	fprintf(out, "\narenas alive at the end: %zu, %s, %s of it used (%.0f %%)", nr, size,
+		in_use, bytes ? 100 * (double)used / (double)bytes : 0);
 	if (before)
 		fprintf(out, "; %" PRIu64 " from before attach", before);
 	fputs("\n", out);

@@ -13,6 +13,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define MAX_NAME 80 /* one long name must not make the table wide */
+
 static void number_cell(struct table *t, int64_t n)
 {
 	char cell[32];
@@ -39,9 +41,13 @@ static void name_cells(struct table *t, const struct profile *p, const struct fu
 		       int64_t line)
 {
 	const struct profile_function *f = &p->functions[r->at];
-	char label[PROFILE_LABEL_SIZE];
+	char label[PROFILE_LABEL_SIZE], name[MAX_NAME];
 
-	table_cell(t, profile_function_label(label, sizeof(label), f));
+	profile_function_label(label, sizeof(label), f);
+	profile_function_label(name, sizeof(name) - 3, f);
+	if (strcmp(label, name) != 0)
+		strcat(name, "...");
+	table_cell(t, name);
 	table_cell(t, profile_place_label(label, sizeof(label), f, (int32_t)line));
 }
 
@@ -60,7 +66,7 @@ static void begin_table(struct table *t, const struct columns *c)
 		table_column(t, "shrank", true);
 	}
 	table_column(t, "total", true);
-	table_column(t, "events", true);
+	table_column(t, c->error ? "samples" : "events", true);
 	table_column(t, "at line", true);
 	table_column(t, "function", false);
 	table_column(t, "file", false);
@@ -134,10 +140,8 @@ int profile_print_flat(FILE *out, const struct profile *p, const struct profile_
 	if (shown < rs->nr)
 		add_rest(&t, &c, p, rs, shown, s->event);
 	if (shown) {
-		fprintf(out, "\n%s by function, ", profile_event_title(s->event));
-		if (shown < rs->nr)
-			fprintf(out, "the first %" PRIu64 " of %" PRIu32 " ", shown, rs->nr);
-		fprintf(out, "by %s\n", sort->name);
+		fprintf(out, "\n%s by function, %" PRIu64 " of %" PRIu32 ", sorted by %s\n",
+			profile_event_title(s->event), shown, rs->nr, sort->name);
 		err = table_print(out, &t, 0, true);
 	}
 	table_done(&t);

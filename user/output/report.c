@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
+#include "output/profile_text.h"
 #include "output/stats_text.h"
 
 #include <errno.h>
@@ -246,11 +247,30 @@ static int difference(const struct report_change *c, char **ret, struct fault *f
 	return 0;
 }
 
+/* The functions, if anything was seen; below a table, a blank line comes first. */
+static bool print_who(FILE *out, const struct report_change *c, bool below_table, int *ret_err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	FILE *mem = open_memstream(&text, &size);
+
+	*ret_err = -ENOMEM;
+	if (!mem)
+		return false;
+	*ret_err = profile_print_functions(mem, c->who, c->pid, c->top);
+	if (fclose(mem) || !size)
+		return false;
+	if (below_table)
+		fputc('\n', out);
+	fwrite(text, 1, size, out);
+	return true;
+}
+
 int report_print_change(struct report_printer *p, const struct report_change *c, struct fault *f)
 {
 	struct rss change = rss_sub(&c->after, &c->before);
 	_cleanup_free_ char *table = NULL;
-	int err = difference(c, &table, f);
+	int err = difference(c, &table, f), who = 0;
 
 	if (table || p->gap)
 		fputc('\n', p->out);
@@ -265,6 +285,10 @@ int report_print_change(struct report_printer *p, const struct report_change *c,
 	if (table)
 		fputs(table, p->out);
 	p->gap = table;
+	if (c->who)
+		p->gap |= print_who(p->out, c, table, &who);
+	if (who && !err)
+		err = fault_errno(f, -who, "who made pid %d grow", (int)c->pid);
 	return err;
 }
 

@@ -22,7 +22,7 @@
 void stacks_configure(struct trace *t)
 {
 	const struct trace_options *o = &t->options;
-	uint32_t stacks = min(max(o->max_stacks, 1u), MAX_STACKS);
+	uint32_t wanted = max(o->max_stacks, 1u), stacks = min(wanted, MAX_STACKS);
 
 	t->skel->rodata->cfg_stacks = o->stack_events;
 	t->skel->rodata->cfg_step_shift = o->step_shift;

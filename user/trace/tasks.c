@@ -125,6 +125,7 @@ static int begin_counting(struct trace *t, uint32_t tgid)
 int trace_set_target(struct trace *t, pid_t pid, const struct pmt_target *what, struct fault *f)
 {
 	struct pmt_target target = *what, old;
+	bool is_new;
 	uint32_t tgid;
 	int err;
 
@@ -134,7 +135,9 @@ int trace_set_target(struct trace *t, pid_t pid, const struct pmt_target *what, 
 		return fault_set(f, ESRCH, "no process %d", pid);
 	if (err)
 		return fault_errno(f, -err, "cannot look up process %d", pid);
-	if (!bpf_map__lookup_elem(t->skel->maps.targets, &tgid, sizeof(tgid), &old, sizeof(old), 0))
+	is_new = bpf_map__lookup_elem(t->skel->maps.targets, &tgid, sizeof(tgid), &old, sizeof(old),
+				      0);
+	if (!is_new)
 		target.flags |= old.flags & PMT_STOP_ENTRY;
 	/* Counts first: BPF programs look for the target, then expect its counts. */
 	err = begin_counting(t, tgid);
@@ -143,8 +146,14 @@ int trace_set_target(struct trace *t, pid_t pid, const struct pmt_target *what, 
 					   sizeof(target), BPF_ANY);
 	if (!err)
 		err = known_add(t, pid, tgid);
+	/* Also asks whether it lives still: then its end is yet to come, and will be reported. */
 	if (!err)
 		err = tasks_visit(t, pid, &tgid);
+	if (err == -ESRCH) {
+		if (is_new)
+			trace_remove_target(t, pid);
+		return fault_set(f, ESRCH, "process %d has ended", pid);
+	}
 	if (err == -E2BIG) {
 		fault_set(f, E2BIG, "more than %d targets", PMT_MAX_TARGETS);
 		return -E2BIG;

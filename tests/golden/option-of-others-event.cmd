@@ -1,0 +1,1 @@
+"$PMT" diff --event rss a b

@@ -1,0 +1,1 @@
+"$PMT" report --by process "$DATA/steps.pmt"

@@ -1,0 +1,2 @@
+: >empty.pmt
+"$PMT" report empty.pmt

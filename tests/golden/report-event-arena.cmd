@@ -1,0 +1,1 @@
+TZ=UTC "$PMT" report --event arena "$DATA/steps.pmt"

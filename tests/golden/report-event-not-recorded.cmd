@@ -1,0 +1,1 @@
+"$PMT" report --event pool,rss "$DATA/steps.pmt"

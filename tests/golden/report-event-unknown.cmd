@@ -1,0 +1,1 @@
+"$PMT" report --event rss,cpu "$DATA/steps.pmt"

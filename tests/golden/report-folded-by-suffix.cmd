@@ -1,0 +1,2 @@
+"$PMT" report -o out.folded "$DATA/steps.pmt"
+cat out.folded

@@ -1,0 +1,2 @@
+mkdir folder.pmt
+"$PMT" report folder.pmt

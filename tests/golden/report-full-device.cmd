@@ -1,0 +1,1 @@
+"$PMT" report -f -o /dev/full "$DATA/steps.pmt"

@@ -1,0 +1,1 @@
+TZ=UTC "$PMT" report --inverted --by thread --event rss "$DATA/steps.pmt"

@@ -1,0 +1,2 @@
+"$PMT" report -o out.json "$DATA/steps.pmt"
+cat out.json

@@ -1,0 +1,1 @@
+"$PMT" report --min 4X "$DATA/steps.pmt"

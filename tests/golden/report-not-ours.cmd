@@ -1,0 +1,2 @@
+head -c 4096 "$PMT" >a.pmt
+"$PMT" report a.pmt

@@ -1,0 +1,4 @@
+"$PMT" report --sort nope -o out.txt "$DATA/steps.pmt"
+status=$?
+ls
+exit $status

@@ -1,0 +1,2 @@
+TZ=UTC "$PMT" report - <"$DATA/steps.pmt" >stdin
+TZ=UTC "$PMT" report "$DATA/steps.pmt" | cmp - stdin

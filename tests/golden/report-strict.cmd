@@ -1,0 +1,1 @@
+"$PMT" report --strict -o out.txt "$DATA/steps.pmt"

@@ -1,0 +1,1 @@
+TZ=UTC "$PMT" report "$DATA/steps.pmt"

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the collector share; nobody else includes this. */
+#ifndef PMT_CMD_COLLECT_INTERNAL_H
+#define PMT_CMD_COLLECT_INTERNAL_H
+
+#include "cmd/collect.h"
+#include "python/lines.h"
+#include "target/maps.h"
+#include "trace/trace.h"
+
+#include <uthash.h>
+
+/* A code object: which function it is, and its lines. */
+struct code {
+	uint32_t id; /* key */
+	uint32_t function;
+	int32_t first_line;
+	enum line_format format;
+	int32_t lasti_unit;
+	bool has_lines, whole;
+	uint8_t *table;
+	size_t table_size;
+	UT_hash_handle hh;
+};
+
+struct stack {
+	uint64_t key;
+	uint32_t at; /* in the total; PROFILE_NONE: its record did not come */
+	UT_hash_handle hh;
+};
+
+struct sum_key {
+	uint64_t stack;
+	uint32_t tgid, tid, event, pad;
+};
+
+/* A sum as it was last read. */
+struct sum {
+	struct sum_key key;
+	struct pmt_change change;
+	UT_hash_handle hh;
+};
+
+/* Who opened the arena that was mapped last at an address. */
+struct opening {
+	struct {
+		uint64_t address;
+		uint64_t tgid;
+	} key;
+	uint64_t stack;
+	uint32_t thread; /* in the total */
+	int64_t time_ns; /* CLOCK_REALTIME */
+	UT_hash_handle hh;
+};
+
+struct followed {
+	pid_t pid;
+	uint32_t tgid;
+	struct process *process; /* NULL: forgotten */
+	enum line_format format;
+	int32_t lasti_unit;
+	struct maps maps; /* for native leaves; read again when they do not know one */
+	bool has_maps;
+	struct profile *fresh; /* since the last take */
+	struct profile *since; /* since the last rebase */
+	UT_hash_handle hh;
+};
+
+struct collector {
+	struct trace *trace;
+	unsigned int events, step_shift;
+	bool shares;
+	struct profile *total;
+	struct code *codes;
+	struct stack *stacks;
+	struct sum *sums;
+	struct opening *openings;
+	struct followed *followed; /* by tgid */
+	bool failed;		   /* memory ran out: something is missing */
+};
+
+struct followed *collect_find(struct collector *c, uint32_t tgid);
+
+/* For struct trace_sink; ctx: the collector. */
+void collect_code(void *ctx, const struct pmt_code_rec *r);
+void collect_stack(void *ctx, const struct pmt_stack_rec *r);
+
+#endif
