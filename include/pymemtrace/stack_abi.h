@@ -60,7 +60,7 @@ struct pmt_code_rec {
 	__u32 tgid;
 	__u32 id;
 	__s32 first_line;
-	__u64 code, name_object; /* with first_line: what it is known by */
+	__u64 code, name_object;
 	__u64 table;		 /* address of the line table's bytes */
 	__u32 table_size; /* of it, the first PMT_TABLE_BYTES are here; or PMT_TABLE_UNREAD */
 	__u32 pad;
@@ -98,8 +98,9 @@ struct pmt_child_rec {
 	__u32 pad;
 };
 
+/* Addresses are used again, also those of names: check says what was in them. */
 struct pmt_code_key {
-	__u64 code, name_object;
+	__u64 code, check;
 	__s32 first_line;
 	__u32 tgid;
 };

@@ -3,12 +3,11 @@
 #ifndef PMT_CMD_COLLECT_INTERNAL_H
 #define PMT_CMD_COLLECT_INTERNAL_H
 
+#include "base/hash.h"
 #include "cmd/collect.h"
 #include "python/lines.h"
 #include "target/maps.h"
 #include "trace/trace.h"
-
-#include <uthash.h>
 
 /* A code object: which function it is, and its lines. */
 struct code {
