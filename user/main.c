@@ -76,6 +76,7 @@ int main(int argc, char **argv)
 	int status;
 
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(2), reported once */
+	signal(SIGXFSZ, SIG_IGN); /* so is a file at its limit (ulimit -f) */
 	if (argc == 1) {
 		fputs(help, stderr);
 		return EXIT_USAGE;

@@ -42,7 +42,7 @@ struct pmt_frame {
 	__s32 lasti; /* bytes from the first instruction; until 3.10 f_lasti as it is */
 };
 
-enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK, PMT_REC_ARENA };
+enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK, PMT_REC_ARENA, PMT_REC_CHILD };
 
 enum pmt_stack_flags { PMT_TRUNCATED = 1 << 0 /* more frames, towards the root */ };
 
@@ -89,6 +89,13 @@ struct pmt_arena_rec {
 	__u64 address;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	char comm[16];
+};
+
+/* A child is walked as its parent from its first instruction on. */
+struct pmt_child_rec {
+	__u32 type; /* PMT_REC_CHILD */
+	__u32 tgid, parent;
+	__u32 pad;
 };
 
 /* Addresses are used again, also those of names: check says what was in them. */

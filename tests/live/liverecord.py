@@ -47,8 +47,8 @@ class Record(live.Tool):
 
     def finish(self, signum=signal.SIGINT, status=0):
         """Ends it, by a signal or (None) by itself, and returns what it recorded."""
-        result = self.end(signum).ok(status)
-        live.assert_in(r'next: pymemtrace-bpf report ', result.err, 'the last line')
+        self.result = self.end(signum).ok(status)
+        live.assert_in(r'next: pymemtrace-bpf report ', self.result.err, 'the last line')
         return read(self.path)
 
 

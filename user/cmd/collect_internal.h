@@ -3,12 +3,11 @@
 #ifndef PMT_CMD_COLLECT_INTERNAL_H
 #define PMT_CMD_COLLECT_INTERNAL_H
 
+#include "base/hash.h"
 #include "cmd/collect.h"
 #include "python/lines.h"
 #include "target/maps.h"
 #include "trace/trace.h"
-
-#include <uthash.h>
 
 /* A code object: which function it is, and its lines. */
 struct code {
@@ -31,7 +30,7 @@ struct stack {
 
 struct sum_key {
 	uint64_t stack;
-	uint32_t tgid, tid, event, pad;
+	uint32_t tid, event;
 };
 
 /* A sum as it was last read. */
@@ -54,8 +53,9 @@ struct opening {
 };
 
 struct followed {
-	pid_t pid;
+	pid_t pid; /* 0: a child that nobody watches yet */
 	uint32_t tgid;
+	uint32_t parent;	 /* tgid; 0: not known */
 	struct process *process; /* NULL: forgotten */
 	enum line_format format;
 	int32_t lasti_unit;
@@ -63,6 +63,9 @@ struct followed {
 	bool has_maps;
 	struct profile *fresh; /* since the last take */
 	struct profile *since; /* since the last rebase */
+	struct code *codes;
+	struct stack *stacks;
+	struct sum *sums;
 	UT_hash_handle hh;
 };
 
@@ -71,9 +74,6 @@ struct collector {
 	unsigned int events, step_shift;
 	bool shares;
 	struct profile *total;
-	struct code *codes;
-	struct stack *stacks;
-	struct sum *sums;
 	struct opening *openings;
 	struct followed *followed; /* by tgid */
 	bool failed;		   /* memory ran out: something is missing */

@@ -41,6 +41,7 @@ static int on_record(void *ctx, void *record, size_t size)
 	const struct pmt_code_rec *code = record;
 	const struct pmt_stack_rec *stack = record;
 	const struct pmt_arena_rec *arena = record;
+	const struct pmt_child_rec *child = record;
 	const size_t head = offsetof(struct pmt_stack_rec, frames);
 
 	if (size >= sizeof(*code) && code->type == PMT_REC_CODE)
@@ -50,6 +51,8 @@ static int on_record(void *ctx, void *record, size_t size)
 		t->sink->stack(t->sink->ctx, stack);
 	else if (size >= sizeof(*arena) && arena->type == PMT_REC_ARENA)
 		t->sink->arena(t->sink->ctx, arena);
+	else if (size >= sizeof(*child) && child->type == PMT_REC_CHILD)
+		t->sink->child(t->sink->ctx, child);
 	return 0;
 }
 
@@ -140,4 +143,37 @@ int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx)
 		}
 	}
 	return 0;
+}
+
+/* Both kinds of keys have their tgid at the place given. */
+static void drop_keys(const struct bpf_map *map, size_t key_size, size_t tgid_at, uint32_t tgid)
+{
+	_cleanup_free_ unsigned char *keys = calloc(BATCH, key_size);
+	size_t value_size = bpf_map__value_size(map);
+	_cleanup_free_ void *values = calloc(BATCH, value_size);
+	int fd = bpf_map__fd(map), err = 0;
+	uint32_t batch, n, of;
+	bool first = true;
+
+	while (keys && values && !err) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(fd, first ? NULL : &batch, &batch, keys, values, &n,
+					   NULL);
+		if (err < 0 && err != -ENOENT)
+			return;
+		first = false;
+		for (uint32_t i = 0; i < n; i++) {
+			memcpy(&of, keys + i * key_size + tgid_at, sizeof(of));
+			if (of == tgid)
+				bpf_map_delete_elem(fd, keys + i * key_size);
+		}
+	}
+}
+
+void trace_drop_stacks(struct trace *t, uint32_t tgid)
+{
+	drop_keys(t->skel->maps.sums, sizeof(struct pmt_sum_key),
+		  offsetof(struct pmt_sum_key, tgid), tgid);
+	drop_keys(t->skel->maps.codes, sizeof(struct pmt_code_key),
+		  offsetof(struct pmt_code_key, tgid), tgid);
 }
