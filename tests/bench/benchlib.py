@@ -93,10 +93,13 @@ class Program:
 
 
 class Recorder(live.Tool):
-    """`record` of one process into its JSON; entered when it follows the stacks."""
+    """`record` of one process, into JSON if nothing else is said; entered when it follows the
+    stacks."""
 
     def __init__(self, pid, *args):
-        super().__init__('record', '-q', '-p', pid, '--format', 'json', *args)
+        if '-o' not in args:
+            args += ('--format', 'json')
+        super().__init__('record', '-q', '-p', pid, *args)
         self.target = pid
 
     def __enter__(self):
