@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Code objects: a number for each, and its names, at first sight. Addresses are used again after a
- * code object has been freed, so it is known by its address, its name's address and its first line,
- * and all three are read at every hit.
+ * code object has been freed, and by a program that makes many of them also those of their names, in
+ * the same order: a code object is known by its address, its first line, and by what its name and its
+ * file are, and all that is read at every hit.
  */
 #ifndef PMT_CODE_BPF_H
 #define PMT_CODE_BPF_H
 
 #include "common.bpf.h"
 
-#define NR_SCRATCH 4
+#define NR_SCRATCH  4
+#define HASH_FACTOR 0x9e3779b97f4a7c15ull
+#define TAIL_BYTES  64 /* of a text without a hash: enough to tell it from another of its length */
 
 /* What one walk works in; too large for the stack. */
 struct scratch {
@@ -17,6 +20,7 @@ struct scratch {
 	__u32 pad;
 	__u64 frame[PMT_FRAME_BYTES / 8];
 	__u64 code[PMT_CODE_BYTES / 8];
+	__u64 tail[TAIL_BYTES / 8];
 	struct pmt_stack_rec stack;
 	struct pmt_code_rec record;
 };
@@ -97,6 +101,45 @@ static __always_inline bool read_text(const struct py_layout *l, __u64 str, stru
 	return true;
 }
 
+static __always_inline __u64 mix(__u64 h, __u64 v)
+{
+	h = (h ^ v) * HASH_FACTOR;
+	return h ^ (h >> 29);
+}
+
+/*
+ * Adds to h what a str object holds: by its length and hash or, where the interpreter has not asked
+ * for that (of qualified names in 3.11 and 3.12, of file names until 3.12), its last characters.
+ */
+static __always_inline __u64 mix_text(__u64 h, struct scratch *s, const struct py_layout *l,
+				      __u64 str)
+{
+	struct {
+		__u64 length, hash;
+		__u32 state;
+	} head = {};
+	__u64 size, data;
+
+	/* one after the other in all versions */
+	bpf_probe_read_user(&head, sizeof(head), (void *)(str + l->unicode_length));
+	h = mix(mix(h, head.length), head.hash);
+	if (head.hash != ~0ull)
+		return h;
+	data = str + (head.state >> ((l->unicode_ascii_bit - l->unicode_state * 8) & 31) & 1
+			      ? l->unicode_ascii_size
+			      : l->unicode_compact_size);
+	size = head.length * (head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
+	__builtin_memset(s->tail, 0, sizeof(s->tail));
+	if (size > TAIL_BYTES) {
+		data += size - TAIL_BYTES;
+		size = TAIL_BYTES;
+	}
+	bpf_probe_read_user(s->tail, size, (void *)data);
+	for (int i = 0; i < TAIL_BYTES / 8; i++)
+		h = mix(h, s->tail[i]);
+	return h;
+}
+
 #define CODE_U64(s, offset) ((s)->code[(offset) / 8 & (PMT_CODE_BYTES / 8 - 1)])
 
 /* Sends the record of the code object in s->code. */
@@ -145,7 +188,9 @@ static __always_inline __u32 code_id(struct scratch *s, const struct pmt_walk *w
 		return 0;
 	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
 		return 0;
-	key.name_object = CODE_U64(s, l->code_name);
+	key.check = mix_text(tgid, s, l, CODE_U64(s, l->code_name));
+	key.check = mix_text(key.check, s, l, CODE_U64(s, l->code_filename));
+	key.check = mix(key.check, CODE_U64(s, l->code_linetable));
 	key.first_line = ((__s32 *)s->code)[l->code_firstlineno / 4 & (PMT_CODE_BYTES / 4 - 1)];
 	*cause = PMT_CAUSES;
 	known = bpf_map_lookup_elem(&codes, &key);
@@ -157,7 +202,7 @@ static __always_inline __u32 code_id(struct scratch *s, const struct pmt_walk *w
 	s->record.id = id;
 	s->record.first_line = key.first_line;
 	s->record.code = code;
-	s->record.name_object = key.name_object;
+	s->record.name_object = CODE_U64(s, l->code_name);
 	if (bpf_map_update_elem(&codes, &key, &id, BPF_NOEXIST)) {
 		/* another CPU was faster, or there is no room */
 		known = bpf_map_lookup_elem(&codes, &key);

@@ -12,6 +12,19 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Too large for the stack. */
 static const struct pmt_counts no_counts;
 
+/*
+ * A forked child has its parent's interpreter at the same addresses: its stacks can be walked before
+ * user space has heard of it. User space is told in the ring of stacks, before any of the child's.
+ */
+static __always_inline void inherit_walk(__u32 ptgid, __u32 tgid)
+{
+	struct pmt_child_rec r = {.type = PMT_REC_CHILD, .tgid = tgid, .parent = ptgid};
+	const struct pmt_walk *w = bpf_map_lookup_elem(&walks, &ptgid);
+
+	if (w && !bpf_ringbuf_output(&stack_events, &r, sizeof(r), 0))
+		bpf_map_update_elem(&walks, &tgid, w, BPF_ANY);
+}
+
 /* Runs in the parent, after everything is copied and before the child runs. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
@@ -31,8 +44,11 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	}
 	/* A child of vfork runs on its parent's mm until it execs. */
-	if (child->mm && child->mm != parent->mm)
+	if (child->mm && child->mm != parent->mm) {
+		if (cfg_stacks)
+			inherit_walk(ptgid, tgid);
 		register_mm(child->mm, tgid);
+	}
 	report(PMT_REC_FORK, child, parent, 0);
 	return 0;
 }
@@ -46,8 +62,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct pmt_counts *c;
 	__u64 events, foreign, seen[2];
 	struct pmt_rss *r;
+	__u32 flags, begun;
 	__u64 key;
-	__u32 flags;
 
 	if (!t)
 		return 0;
@@ -59,7 +75,11 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	foreign = c->last.foreign;
 	seen[0] = c->last.seen[0];
 	seen[1] = c->last.seen[1];
-	blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, 0, resident_pages(c->last.pages) * PAGE_BYTES, 1);
+	/* a child of vfork had nothing yet: it begins with what the new program begins with */
+	begun = c->begun;
+	if (begun)
+		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, 0, resident_pages(c->last.pages) * PAGE_BYTES,
+		      1);
 	bpf_map_delete_elem(&walks, &tgid);
 
 	/* Nothing that was found out about the interpreter is true of the new program. */
@@ -76,7 +96,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		register_mm(task->mm, tgid);
 	key = c->mm;
 	r = bpf_map_lookup_elem(&rss, &key);
-	if (r)
+	if (r && begun)
 		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, resident_pages(r->pages) * PAGE_BYTES, 0, 0);
 	if (flags & PMT_STOP_EXEC)
 		bpf_send_signal(SIGSTOP);

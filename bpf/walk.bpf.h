@@ -14,8 +14,6 @@
 
 #include "code.bpf.h"
 
-#define HASH_FACTOR 0x9e3779b97f4a7c15ull
-
 struct thread_search {
 	const struct pmt_walk *w;
 	__u64 self; /* pthread_self() */
@@ -87,12 +85,6 @@ struct frame_visit {
 	__u32 tgid;
 	__u32 cause; /* PMT_CAUSES: none */
 };
-
-static __always_inline __u64 mix(__u64 h, __u64 v)
-{
-	h = (h ^ v) * HASH_FACTOR;
-	return h ^ (h >> 29);
-}
 
 static long visit_frame(__u32 i, struct frame_visit *v)
 {

@@ -35,7 +35,7 @@ _pymemtrace_bpf() {
 		fi
 	done
 	case ${COMP_WORDS[1]:-} in
-	snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
+	record | snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
 	esac
 	# "--format=j" comes as three words
 	if [ "$cur" = = ]; then
@@ -54,7 +54,10 @@ _pymemtrace_bpf() {
 		return ;;
 	--format)
 		i='text json'
-		[ "$command" != report ] || i='text folded svg pprof speedscope json'
+		case $command in
+		record) i='pmt text folded svg pprof speedscope json' ;;
+		report) i='text folded svg pprof speedscope json' ;;
+		esac
 		mapfile -t COMPREPLY < <(compgen -W "$i" -- "$cur")
 		return ;;
 	--event)
@@ -68,7 +71,7 @@ _pymemtrace_bpf() {
 	--by)
 		mapfile -t COMPREPLY < <(compgen -W 'thread' -- "$cur")
 		return ;;
-	--min)
+	--min | --stacks)
 		return ;;
 	--top)
 		mapfile -t COMPREPLY < <(compgen -W 'all' -- "$cur")
@@ -93,6 +96,10 @@ _pymemtrace_bpf() {
 	case $command in
 	stat)
 		options+=' --pid --children --interval --reports --duration --pause --strict'
+		options+=' --include --exclude --top --as-root --'
+		;;
+	record)
+		options+=' --pid --children --duration --event --exact --stacks --top --strict'
 		options+=' --include --exclude --as-root --'
 		;;
 	snapshot) options+=' --pid --children --pause --strict --include --exclude' ;;
@@ -104,7 +111,7 @@ _pymemtrace_bpf() {
 		[ "$COMP_CWORD" = 1 ] && options+=' --version --json-schema'
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'stat snapshot list report diff doctor help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'stat record snapshot list report diff doctor help' -- "$cur")
 	elif [ "$command" = diff ] || [ "$command" = report ]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames 2>/dev/null

@@ -55,7 +55,8 @@ $(B)/fuzz/clang/%.o: %.c $(B)/flags
 
 $(B)/fuzz/gcc/user/output/profile_svg.o $(B)/fuzz/clang/user/output/profile_svg.o: | \
 	$(B)/output/profile_svg.css.inc $(B)/output/profile_svg.js.inc
-$(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(fuzz_user:%.c=$(B)/fuzz/clang/%.o): | $(proto_headers)
+$(foreach c,gcc clang,$(fuzz_user:%.c=$(B)/fuzz/$(c)/%.o) \
+	$(fuzz_names:%=$(B)/fuzz/$(c)/tests/fuzz/fuzz_%.o)): | $(proto_headers)
 
 # an archive: each harness links only what it uses
 $(B)/fuzz/gcc/user.a: $(fuzz_user:%.c=$(B)/fuzz/gcc/%.o) $(proto_objects)

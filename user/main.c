@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of commands, and nothing else. */
 #include "base/text.h"
+#include "base/version.h"
 #include "cmd/cmd.h"
 #include "output/json.h"
 
@@ -9,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef PMT_VERSION
-#define PMT_VERSION "0.1.0"
-#endif
-
 /* The first is what runs when none is named. */
 const struct command *const commands[] = {
 	&cmd_stat, &cmd_record, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_report, &cmd_diff, NULL,
@@ -20,7 +17,7 @@ const struct command *const commands[] = {
 
 static const char help[] =
 	"Usage: pymemtrace-bpf [COMMAND] -p PID[,PID...] [OPTION...]\n"
-	"       pymemtrace-bpf [stat] [OPTION...] -- PROGRAM [ARG...]\n"
+	"       pymemtrace-bpf [stat|record] [OPTION...] -- PROGRAM [ARG...]\n"
 	"Explain the memory of running CPython processes, from outside. Run it as root.\n"
 	"\n"
 	"Look (only reads; costs the process nothing):\n"
@@ -28,9 +25,10 @@ static const char help[] =
 	"  snapshot     what sys._debugmallocstats() would print in the process\n"
 	"  doctor       what this kernel and these privileges allow\n"
 	"Watch (BPF probes, about 1 %):\n"
-	"  stat         changes of RSS, arenas and pools             [the default]\n"
+	"  stat         changes of RSS, arenas, pools and who made them     [the default]\n"
+	"  record       collect the Python stacks that made memory grow\n"
 	"Afterwards (no root, no process):\n"
-	"  report FILE  show a recording: text, svg, folded, pprof, speedscope, json\n"
+	"  report FILE  show a saved file: text, svg, folded, pprof, speedscope, json\n"
 	"  diff A B     what changed between two saved snapshots\n"
 	"\n"
 	"  -p PID  -i SECONDS  -n REPORTS  -d SECONDS  -o FILE [-f]  --format FORMAT\n"
@@ -78,6 +76,7 @@ int main(int argc, char **argv)
 	int status;
 
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write(2), reported once */
+	signal(SIGXFSZ, SIG_IGN); /* so is a file at its limit (ulimit -f) */
 	if (argc == 1) {
 		fputs(help, stderr);
 		return EXIT_USAGE;
@@ -87,7 +86,7 @@ int main(int argc, char **argv)
 	/* these two go with any command, and need nothing that it needs */
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (!strcmp(argv[i], "--version"))
-			return report_printed(puts("pymemtrace-bpf " PMT_VERSION) < 0);
+			return report_printed(puts(PROGRAM_VERSION) < 0);
 		if (!strcmp(argv[i], "--json-schema"))
 			return report_printed(print_schema());
 	}

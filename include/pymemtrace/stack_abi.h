@@ -42,7 +42,7 @@ struct pmt_frame {
 	__s32 lasti; /* bytes from the first instruction; until 3.10 f_lasti as it is */
 };
 
-enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK, PMT_REC_ARENA };
+enum pmt_stack_rec_type { PMT_REC_CODE = 1, PMT_REC_STACK, PMT_REC_ARENA, PMT_REC_CHILD };
 
 enum pmt_stack_flags { PMT_TRUNCATED = 1 << 0 /* more frames, towards the root */ };
 
@@ -60,7 +60,7 @@ struct pmt_code_rec {
 	__u32 tgid;
 	__u32 id;
 	__s32 first_line;
-	__u64 code, name_object; /* with first_line: what it is known by */
+	__u64 code, name_object;
 	__u64 table;		 /* address of the line table's bytes */
 	__u32 table_size; /* of it, the first PMT_TABLE_BYTES are here; or PMT_TABLE_UNREAD */
 	__u32 pad;
@@ -91,8 +91,16 @@ struct pmt_arena_rec {
 	char comm[16];
 };
 
+/* A child is walked as its parent from its first instruction on. */
+struct pmt_child_rec {
+	__u32 type; /* PMT_REC_CHILD */
+	__u32 tgid, parent;
+	__u32 pad;
+};
+
+/* Addresses are used again, also those of names: check says what was in them. */
 struct pmt_code_key {
-	__u64 code, name_object;
+	__u64 code, check;
 	__s32 first_line;
 	__u32 tgid;
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a recording. What is accepted must be a profile that keeps its promises, and survive
- * write and read. Mutations hardly ever find a checksum: the harness sets those of all frames first,
+ * Any bytes as a recording. What is accepted must be a profile that keeps its promises, survive write
+ * and read, and be shown in every format. Mutations hardly ever find a checksum: the harness sets those of all frames first,
  * so that what is behind them is met.
  */
 #include "base/fault.h"
 #include "output/pmt.h"
 #include "output/pmt_internal.h"
+#include "output/profile_out.h"
 #include "output/sink.h"
 
 #include <endian.h>
@@ -107,6 +108,22 @@ static void check_again(const struct profile *p)
 	free(bytes);
 }
 
+static void show(const struct profile *p)
+{
+	const struct profile_view views[] = {
+		{.top = 20},
+		{.top = PROFILE_TOP_ALL, .min_bytes = 1, .inverted = true, .by_thread = true},
+	};
+	FILE *out = fopen("/dev/null", "we");
+	struct fault f = {0};
+
+	check(out != NULL);
+	for (size_t v = 0; v < sizeof(views) / sizeof(views[0]); v++)
+		for (const struct profile_format *t = profile_formats; t->name; t++)
+			check(profile_write(out, p, &views[v], t->name, &f) == 0);
+	fclose(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct profile *p;
@@ -123,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!read_bytes(bytes, size, &p)) {
 		check_profile(p);
 		check_again(p);
+		show(p);
 		profile_free(p);
 	}
 	free(bytes);

@@ -297,6 +297,7 @@ class Tool:
 
 
 BPF_GET_FD_BY_ID = {'prog': 13, 'map': 14, 'link': 30}
+BPF_LINK_GET_NEXT_ID = 31
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -328,3 +329,48 @@ def probed_bytes(pid):
                 if page != want:
                     different += sum(a != b for a, b in zip(page, want))
     return different
+
+
+def uprobe_links():
+    """The BPF links that hold uprobes now, whosoever they are."""
+    found = set()
+    attr = ctypes.create_string_buffer(16)
+    number = ctypes.c_uint32.from_buffer(attr)
+    next_number = ctypes.c_uint32.from_buffer(attr, 4)
+    while not _libc.syscall(321, BPF_LINK_GET_NEXT_ID, attr, 16):
+        number.value, next_number.value = next_number.value, 0
+        fd = _libc.syscall(321, BPF_GET_FD_BY_ID['link'], attr, 16)
+        if fd < 0:
+            continue
+        try:
+            # link_type:	uprobe_multi; perf: a uprobe of the older kind, or another event
+            if re.search(rb'link_type:\s*(uprobe_multi|perf)', proc(os.getpid(), 'fdinfo/%d' % fd)):
+                found.add(number.value)
+        finally:
+            os.close(fd)
+    return found
+
+
+def undisturbed(case, *args):
+    """Runs it, and again as long as it fails and somebody's uprobes came or went meanwhile: they are
+    copied pages in every process that maps the file."""
+    for attempts_left in range(4, -1, -1):
+        links = uprobe_links()
+        try:
+            return case(*args)
+        except AssertionError:
+            if not attempts_left or uprobe_links() == links:
+                raise
+
+
+def wait_restored(pid, timeout=30, most=300):
+    """Its text is as in the file again. A probe is set wherever the file is mapped: as long as any
+    tool (of another case, of another user of the machine) holds one, there is nothing to tell."""
+    now = time.monotonic()
+    last, end = now + most, now + timeout
+    while probed_bytes(pid):
+        now = time.monotonic()
+        if uprobe_links():
+            end = min(now + timeout, last)
+        assert now < end, 'its text was not restored within %d s' % timeout
+        time.sleep(0.02)

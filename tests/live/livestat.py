@@ -96,14 +96,31 @@ def assert_agrees(doc):
 
 def assert_close(ours, kernel, what):
     for kind in kernel:
-        assert abs(ours[kind] - kernel[kind]) <= RSS_TOLERANCE, '%s: %s %d, the kernel says %d' % (
-            what, kind, ours[kind], kernel[kind])
+        assert abs(ours[kind] - kernel[kind]) <= RSS_TOLERANCE, '%s: %s of %r, the kernel says %r' % (
+            what, kind, {k: ours[k] for k in kernel}, kernel)
 
 
 def assert_rss(ours, pid, what):
     assert_close(ours, rss(pid), what)
     live.assert_equal(ours['resident_bytes'], ours['anon_bytes'] + ours['file_bytes'] +
                       ours['shmem_bytes'], what + ': sum')
+
+
+STEP = 32 * 4096  # bytes that a sample stands for
+
+
+def assert_attributed(doc):
+    """Functions and named causes add up to the change of RSS; of sampling, less than a few steps are left."""
+    a, change = doc['attribution'], doc['rss_change']
+    live.assert_equal(a['seen_bytes'], change['resident_bytes'], 'seen')
+    live.assert_equal(a['attributed_bytes'] + a['unattributed_bytes'], a['seen_bytes'], 'sum')
+    live.assert_equal(sum(c['growth_bytes'] - c['shrink_bytes'] for c in a['causes'].values()),
+                      a['unattributed_bytes'], 'sum of causes')
+    left = a['causes']['remainder']
+    # at each end, in each direction
+    assert left['growth_bytes'] + left['shrink_bytes'] < 4 * STEP, 'remainder: %r' % a
+    for cause in ('walk_failed', 'table_full', 'record_lost', 'unexplained'):
+        live.assert_equal(a['causes'][cause], dict.fromkeys(a['causes'][cause], 0), cause)
 
 
 def assert_total(total, before, after, kernel):
@@ -121,5 +138,6 @@ def assert_total(total, before, after, kernel):
     for kind in total['rss_change']:
         live.assert_equal(total['rss_change'][kind],
                           total['rss_after'][kind] - total['rss_before'][kind], kind)
+    assert_attributed(total)
     if kernel:
         assert_close(total['rss_after'], kernel, 'RSS at the end')

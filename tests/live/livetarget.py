@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: MIT
 """Interpreters of this machine and target processes that run on them."""
+import ctypes
 import os
 import re
 import signal
+import struct
 import subprocess
 
 import livelib as live
 
 SCENARIOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets', 'scenarios.py')
 PAUSE = 34  # the number of pause(2) on x86-64
+PR_SET_THP_DISABLE = 41
+
+# Builds may (Debian's 3.15 does) ask for huge pages for their arenas, and khugepaged then fills the
+# gaps of a process that sleeps: its RSS grows at any moment, and no two readings need agree. This is
+# inherited by whatever is started from here, through fork and exec.
+ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 # What live requires: Debian's own builds. Any other interpreter is welcome, none is needed.
 REQUIRED = ('system-3.11', 'trixie-3.13', 'forky-3.14', 'forky-3.15')
@@ -112,6 +120,21 @@ def system_call(pid, tid=None):
         return None
 
 
+def blocked_threads(pid):
+    """What each thread is blocked in, and how often it has given up its CPU; None if one runs."""
+    found = {}
+    for tid in os.listdir('/proc/%d/task' % pid):
+        call = system_call(pid, int(tid))
+        if call is None:
+            return None
+        try:
+            text = live.proc(pid, 'task/%s/status' % tid)
+        except OSError:
+            return None
+        found[tid] = call, re.findall(rb'ctxt_switches:\s*(\d+)', text)
+    return found
+
+
 class Target:
     """A process to look at. Ends with the with-block."""
 
@@ -164,13 +187,13 @@ class Target:
         return True
 
     def _blocked(self):
+        """Twice the same, and none has run in between: a thread that waits for the GIL, which the
+        main thread gives away as it blocks, is in a system call too, but not for long."""
         self._alive()
         if system_call(self.pid) != PAUSE:
             return False
-        for tid in os.listdir('/proc/%d/task' % self.pid):
-            if system_call(self.pid, int(tid)) is None:
-                return False
-        return True
+        threads = blocked_threads(self.pid)
+        return threads is not None and threads == blocked_threads(self.pid)
 
     def point(self, timeout=120):
         """Waits until it blocks at a point; returns what it printed since the one before."""
@@ -197,6 +220,25 @@ class Target:
     def line(self):
         """A line of its stdout."""
         return self.process.stdout.readline().decode().rstrip('\n')
+
+
+def pretend_version(path, version_hex):
+    """Writes another number into Py_Version (exported since 3.11), which only others read."""
+    out = subprocess.run(['readelf', '-W', '-l', '--dyn-syms', path], stdout=subprocess.PIPE,
+                         timeout=60).stdout.decode()
+    address = next(int(l.split()[1], 16) for l in out.splitlines() if l.endswith(' Py_Version'))
+    for line in out.splitlines():
+        # LOAD           0x000000 0x0000000000400000 0x0000000000400000 0x01f7d0 0x01f7d0 R   0x1000
+        words = line.split()
+        if words[:1] != ['LOAD']:
+            continue
+        offset, start, _, size = (int(w, 16) for w in words[1:5])
+        if start <= address < start + size:
+            with open(path, 'r+b') as f:
+                f.seek(address - start + offset)
+                f.write(struct.pack('<Q', version_hex))
+            return
+    raise AssertionError('no segment of %s has Py_Version' % path)
 
 
 # --- its own account, as numbers --------------------------------------------------------------

@@ -13,8 +13,11 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MOMENTS 3
@@ -1014,6 +1017,118 @@ static void a_full_disk_leaves_what_fits(void **state)
 	unlink(path);
 }
 
+/* Moments until the disk is full; returns how many. */
+static int fill(const char *path)
+{
+	struct profile *p = profile_fixture();
+	struct fault f = {0};
+	struct pmt_writer *w;
+	struct sink s;
+	int steps = 0;
+
+	assert_int_equal(sink_open_growing(&s, path, false, &f), 0);
+	w = pmt_writer_new(&s);
+	while (!pmt_writer_update(w, p, &f)) {
+		assert_true(steps < 100);
+		profile_fixture_grow(p, ++steps);
+	}
+	assert_int_equal(f.err, ENOSPC);
+	assert_true(pmt_writer_end(w, p, &f) < 0);
+	assert_int_equal(sink_commit(&s, &f), -ENOSPC);
+	pmt_writer_free(w);
+	profile_free(p);
+	return steps;
+}
+
+/* In a mount namespace of its own, which a child has. */
+static void a_full_file_system_leaves_what_fits(void **state)
+{
+	char dir[] = "/tmp/pmt-full-XXXXXX", path[64];
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/x.pmt", dir);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct fault f = {0};
+		struct profile *p, *as;
+		int steps;
+
+		if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("none", dir, "tmpfs", 0, "size=8k"))
+			_exit(77);
+		steps = fill(path);
+		if (steps < 2 || pmt_read(fopen(path, "re"), "x.pmt", &p, &f))
+			_exit(1);
+		as = profile_after(steps - 1);
+		_exit(p->cut_short && profile_equal(p, as) ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	rmdir(dir);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_killed_writer_leaves_its_moments(void **state)
+{
+	char dir[] = "/tmp/pmt-killed-XXXXXX", path[64], byte;
+	struct fault f = {0};
+	struct profile *p;
+	int fds[2], steps = 0;
+	pid_t pid;
+	FILE *in;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/x.pmt", dir);
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct pmt_writer *w;
+		struct sink s;
+
+		p = profile_fixture();
+		if (sink_open_growing(&s, path, false, &f))
+			_exit(1);
+		w = pmt_writer_new(&s);
+		for (;;) { /* tells each moment, until it is killed */
+			if (pmt_writer_update(w, p, &f) || write(fds[1], "", 1) != 1)
+				_exit(1);
+			profile_fixture_grow(p, ++steps);
+		}
+	}
+	close(fds[1]);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(read(fds[0], &byte, 1), 1);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	while (read(fds[0], &byte, 1) == 1)
+		;
+	close(fds[0]);
+
+	in = fopen(path, "re");
+	assert_int_equal(pmt_read(in, "x.pmt", &p, &f), 0);
+	fclose(in);
+	assert_true(p->cut_short);
+	steps = (int)((p->end_ns - FIXTURE_BEGIN) / SECOND) - 10;
+	assert_true(steps >= 2);
+	{
+		struct profile *as = profile_after(steps);
+
+		assert_true(profile_equal(p, as));
+		profile_free(as);
+	}
+	profile_free(p);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void a_folder_is_a_fault(void **state)
 {
 	struct fault f = {0};
@@ -1055,6 +1170,8 @@ int main(void)
 		TEST(large_profiles_are_cut_into_frames),
 		TEST(a_name_longer_than_a_frame_is_a_fault),
 		TEST(a_full_disk_leaves_what_fits),
+		TEST(a_full_file_system_leaves_what_fits),
+		TEST(a_killed_writer_leaves_its_moments),
 		TEST(a_folder_is_a_fault),
 	};
 

@@ -13,9 +13,8 @@
 #include <errno.h>
 #include <zlib.h>
 
-static char *written(const struct profile *p, enum profile_event event, size_t *ret_len)
+static char *written(const struct profile *p, struct profile_view view, size_t *ret_len)
 {
-	struct profile_view view = {.events = 1u << event};
 	struct fault f = {0};
 	struct catch c;
 	char *text;
@@ -27,12 +26,12 @@ static char *written(const struct profile *p, enum profile_event event, size_t *
 	return text;
 }
 
-static Pprof__Profile *read_back(const struct profile *p, enum profile_event event)
+static Pprof__Profile *read_view(const struct profile *p, struct profile_view view)
 {
 	const size_t room = 64 << 20;
 	_cleanup_free_ uint8_t *plain = malloc(room);
 	size_t len;
-	_cleanup_free_ char *packed = written(p, event, &len);
+	_cleanup_free_ char *packed = written(p, view, &len);
 	z_stream z = {.next_in = (uint8_t *)packed,
 		      .avail_in = (unsigned int)len,
 		      .next_out = plain,
@@ -47,6 +46,11 @@ static Pprof__Profile *read_back(const struct profile *p, enum profile_event eve
 	inflateEnd(&z);
 	assert_non_null(back);
 	return back;
+}
+
+static Pprof__Profile *read_back(const struct profile *p, enum profile_event event)
+{
+	return read_view(p, (struct profile_view){.events = 1u << event});
 }
 
 static const char *string(const Pprof__Profile *b, int64_t i)
@@ -199,6 +203,32 @@ static void says_how_it_was_recorded(void **state)
 	profile_free(p);
 }
 
+/* A pair of sample types for each; a sample has figures in its own event's only. */
+static void all_events_and_one_process(void **state)
+{
+	struct profile *p = sample_profile(true);
+	Pprof__Profile *b = read_view(p, (struct profile_view){.pid = SAMPLE_PID});
+	int64_t sums[4] = {0};
+
+	assert_int_equal(b->n_sample_type, 4);
+	assert_string_equal(string(b, b->sample_type[0]->type), "rss_growth");
+	assert_string_equal(string(b, b->sample_type[3]->type), "arena_shrink");
+	for (size_t i = 0; i < b->n_sample; i++) {
+		const int64_t *v = b->sample[i]->value;
+
+		assert_int_equal(b->sample[i]->n_value, 4);
+		assert_int_equal(label_number(b, b->sample[i], "pid"), SAMPLE_PID);
+		assert_true(!(v[0] || v[1]) != !(v[2] || v[3]));
+		for (int k = 0; k < 4; k++)
+			sums[k] += v[k];
+	}
+	assert_int_equal(sums[0] - sums[1], 131 * MIB + 4096);
+	assert_int_equal(sums[2], 65 * MIB);
+	assert_int_equal(sums[3], 3 * MIB);
+	pprof__profile__free_unpacked(b, NULL);
+	profile_free(p);
+}
+
 static void ids_and_strings_are_unique(void **state)
 {
 	struct profile *p = sample_profile(true);
@@ -245,10 +275,11 @@ static void names_are_safe_for_a_terminal(void **state)
 
 static void equal_profiles_give_equal_bytes(void **state)
 {
+	const struct profile_view view = {0};
 	struct profile *p = sample_profile(true);
 	size_t len, again_len;
-	_cleanup_free_ char *text = written(p, PROFILE_RSS, &len);
-	_cleanup_free_ char *again = written(p, PROFILE_RSS, &again_len);
+	_cleanup_free_ char *text = written(p, view, &len);
+	_cleanup_free_ char *again = written(p, view, &again_len);
 
 	assert_int_equal(len, again_len);
 	assert_memory_equal(text, again, len);
@@ -286,6 +317,7 @@ int main(void)
 		cmocka_unit_test(sums_are_those_of_the_profile),
 		cmocka_unit_test(frames_keep_their_order_lines_and_files),
 		cmocka_unit_test(says_how_it_was_recorded),
+		cmocka_unit_test(all_events_and_one_process),
 		cmocka_unit_test(ids_and_strings_are_unique),
 		cmocka_unit_test(names_are_safe_for_a_terminal),
 		cmocka_unit_test(equal_profiles_give_equal_bytes),

@@ -255,6 +255,53 @@ static void sums_stop_at_the_limit(void **state)
 	assert_true(sum.events == UINT64_MAX);
 }
 
+/* a <- _call_with_frames_removed <- _find_and_load <- main, and a leaf in the machinery itself */
+static void the_import_machinery_is_left_out_of_brief_trees(void **state)
+{
+	const struct profile_function functions[] = {
+		{PROFILE_PYTHON, "main", "/srv/app.py", 1},
+		{PROFILE_PYTHON, "_find_and_load", "<frozen importlib._bootstrap>", 1304},
+		{PROFILE_PYTHON, "get_data", "<frozen importlib._bootstrap_external>", 1187},
+		{PROFILE_PYTHON, "<module>", "/srv/a.py", 1},
+	};
+	const struct profile_frame below[] = {{3, 7}, {2, 1190}, {1, 1310}, {0, 5}};
+	const struct profile_frame inside[] = {{2, 1190}, {1, 1310}, {0, 5}};
+	struct profile_thread thread = {.pid = 42, .tid = 42};
+	struct profile_row row = {.event = PROFILE_RSS, .change = {.growth = KIB(8), .events = 1}};
+	struct profile *p = profile_new();
+	struct profile_process *of;
+	const struct profile_node *main;
+	struct profile_tree *t;
+	uint32_t at;
+
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(profile_add_function(p, &functions[i], &at), 0);
+		assert_int_equal(at, i);
+	}
+	assert_int_equal(profile_add_thread(p, &thread, &row.thread), 0);
+	assert_int_equal(profile_add_process(p, 42, &of), 0);
+	assert_int_equal(profile_add_stack(p, below, 4, false, &row.stack), 0);
+	assert_int_equal(profile_add_row(p, &row), 0);
+	assert_int_equal(profile_add_stack(p, inside, 3, false, &row.stack), 0);
+	assert_int_equal(profile_add_row(p, &row), 0);
+
+	t = tree_of(p, (struct profile_select){.brief = true});
+	assert_whole(t);
+	assert_int_equal(t->nr_nodes, 4);
+	main = function(t, &t->nodes[0], 0);
+	assert_change(&main->total, 16, 0, 2);
+	assert_change(&function(t, main, 3)->self, 8, 0, 1);
+	assert_change(&function(t, main, 2)->self, 8, 0, 1);
+	profile_tree_free(t);
+
+	t = tree_of(p, (struct profile_select){0});
+	assert_whole(t);
+	assert_int_equal(t->nr_nodes, 5);
+	assert_change(&function(t, function(t, &t->nodes[0], 0), 1)->total, 16, 0, 2);
+	profile_tree_free(t);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +313,7 @@ int main(void)
 		cmocka_unit_test(nothing_has_a_root_and_no_rows),
 		cmocka_unit_test(the_deepest_stack_fits),
 		cmocka_unit_test(sums_stop_at_the_limit),
+		cmocka_unit_test(the_import_machinery_is_left_out_of_brief_trees),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/version.h"
 #include "cmd/process.h"
 #include "python/python.h"
 #include "target/target.h"
@@ -11,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
+
+#define MAX_FOLLOWED 16384 /* children that nobody watches among them */
 
 static struct profile *new_profile(const struct collector *c)
 {
@@ -24,6 +27,14 @@ static struct profile *new_profile(const struct collector *c)
 	p->begin_ns = p->end_ns = clock_realtime_ns();
 	p->events = c->events;
 	return p;
+}
+
+static void replace(char **to, char *by)
+{
+	if (!by)
+		return;
+	free(*to);
+	*to = by;
 }
 
 struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
@@ -43,14 +54,13 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 		free(c);
 		return NULL;
 	}
+	replace(&c->total->program, strdup(PROGRAM_VERSION));
 	if (!uname(&u)) {
 		char *host;
 
 		if (asprintf(&host, "%s %s %s, %s", u.sysname, u.release, u.machine, u.nodename) >=
-		    0) {
-			free(c->total->host);
-			c->total->host = host;
-		}
+		    0)
+			replace(&c->total->host, host);
 	}
 	return c;
 }
@@ -209,6 +219,29 @@ static void on_arena(void *ctx, const struct pmt_arena_rec *r)
 	o->time_ns = (int64_t)r->time_ns + clock_realtime_ns() - clock_monotonic_ns();
 }
 
+/* Until collector_follow, which needs its /proc, it is read as its parent is. */
+static void on_child(void *ctx, const struct pmt_child_rec *r)
+{
+	struct collector *c = ctx;
+	const struct followed *parent = collect_find(c, r->parent);
+	struct followed *f = collect_find(c, r->tgid);
+
+	if (!parent || (!f && HASH_COUNT(c->followed) >= MAX_FOLLOWED))
+		return;
+	if (!f) {
+		f = calloc(1, sizeof(*f));
+		if (!f) {
+			c->failed = true;
+			return;
+		}
+		f->tgid = r->tgid;
+		HASH_ADD(hh, c->followed, tgid, sizeof(f->tgid), f);
+	}
+	f->parent = r->parent;
+	f->format = parent->format;
+	f->lasti_unit = parent->lasti_unit;
+}
+
 int collector_add_arena(struct collector *c, struct profile_arena *a)
 {
 	const struct followed *f = find_pid(c, a->pid);
@@ -230,8 +263,11 @@ int collector_add_arena(struct collector *c, struct profile_arena *a)
 
 void collector_drain(struct collector *c)
 {
-	const struct trace_sink sink = {
-		.code = collect_code, .stack = collect_stack, .arena = on_arena, .ctx = c};
+	const struct trace_sink sink = {.code = collect_code,
+					.stack = collect_stack,
+					.arena = on_arena,
+					.child = on_child,
+					.ctx = c};
 
 	trace_read_stacks(c->trace, &sink);
 }
@@ -275,7 +311,7 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	struct sum *sum;
 
 	HASH_FIND(hh, c->stacks, &s->stack, sizeof(s->stack), stack);
-	sum = f && stack ? find_sum(c, s) : NULL;
+	sum = f && f->pid && stack ? find_sum(c, s) : NULL;
 	if (!sum)
 		return; /* its record is on its way: the next time, or unexplained */
 	row.change = (struct profile_change){

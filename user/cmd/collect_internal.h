@@ -3,12 +3,11 @@
 #ifndef PMT_CMD_COLLECT_INTERNAL_H
 #define PMT_CMD_COLLECT_INTERNAL_H
 
+#include "base/hash.h"
 #include "cmd/collect.h"
 #include "python/lines.h"
 #include "target/maps.h"
 #include "trace/trace.h"
-
-#include <uthash.h>
 
 /* A code object: which function it is, and its lines. */
 struct code {
@@ -54,8 +53,9 @@ struct opening {
 };
 
 struct followed {
-	pid_t pid;
+	pid_t pid; /* 0: a child that nobody watches yet */
 	uint32_t tgid;
+	uint32_t parent;	 /* tgid; 0: not known */
 	struct process *process; /* NULL: forgotten */
 	enum line_format format;
 	int32_t lasti_unit;

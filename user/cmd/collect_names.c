@@ -11,18 +11,27 @@
 #include <errno.h>
 #include <string.h>
 
+/* Where more can be read: in its own memory, or at the same addresses in its parent's. */
+static const struct process *memory_of(struct collector *c, const struct followed *f)
+{
+	if (f && !f->process && f->parent)
+		f = collect_find(c, f->parent);
+	return f && f->process && f->process->python ? f->process : NULL;
+}
+
 /* The rest of a long line table is still in the process, or gone. */
 static void keep_lines(struct collector *c, struct code *code, const struct followed *f,
 		       const struct pmt_code_rec *r)
 {
+	const struct process *process = memory_of(c, f);
 	bool unread = r->table_size == PMT_TABLE_UNREAD;
 	size_t here = unread ? 0 : min(r->table_size, (uint32_t)PMT_TABLE_BYTES);
 
 	code->first_line = r->first_line;
 	code->format = f ? f->format : LINES_LOCATIONS;
 	code->lasti_unit = f ? f->lasti_unit : 1;
-	if (r->table_size != here && f && f->process && f->process->python &&
-	    !python_read_code_lines(f->process->python, r->code, r->name_object, r->first_line,
+	if (r->table_size != here && process &&
+	    !python_read_code_lines(process->python, r->code, r->name_object, r->first_line,
 				    &code->table, &code->table_size)) {
 		code->has_lines = code->whole = true;
 		return;

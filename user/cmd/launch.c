@@ -61,6 +61,7 @@ static void child(const struct launch *l, int go, int failed, char **argv,
 	int err;
 
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (read(go, &go_on, 1) != 1) /* the tool has ended: nothing to run */

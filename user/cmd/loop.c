@@ -2,6 +2,7 @@
 #include "cmd/loop_internal.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/timer.h"
 #include "cmd/cmd.h"
@@ -15,7 +16,8 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#define STARTING_POLL_MS 20 /* how often an interpreter that is starting is looked at */
+#define STARTING_POLL_MS 20   /* how often an interpreter that is starting is looked at */
+#define IDLE_LOOK_MS	 1000 /* ... and what is no Python, for it may become one */
 
 static void announce_all(struct loop *r)
 {
@@ -92,6 +94,41 @@ static bool any_starting(struct loop *r)
 	return any;
 }
 
+static bool any_idle(struct loop *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->nr; i++)
+		any |= r->watched[i]->phase == WATCH_IDLE;
+	return any;
+}
+
+/*
+ * A program may load an interpreter at any time (a plug-in, a server that embeds it), and nothing says
+ * so. What is found is then given time to start.
+ */
+static void look_at_idle(struct loop *r)
+{
+	int64_t now = clock_monotonic_ns();
+
+	if (now < r->idle_look_ns)
+		return;
+	r->idle_look_ns = now + IDLE_LOOK_MS * 1000000ll;
+	for (size_t i = 0; i < r->nr; i++) {
+		struct watched *w = r->watched[i];
+
+		if (w->phase != WATCH_IDLE)
+			continue;
+		loop_look(r, w);
+		if (w->phase != WATCH_IDLE)
+			w->loading_until_ns = now + LOADING_NS;
+		if (w->phase == WATCH_RUNNING && !w->process.supported)
+			w->phase = WATCH_STARTING;
+		loop_begin(r, w);
+		loop_announce(r, w);
+	}
+}
+
 static void look_at_starting(struct loop *r)
 {
 	for (size_t i = 0; i < r->nr; i++) {
@@ -151,8 +188,9 @@ static void loop(struct loop *r)
 			{.fd = trace_stack_fd(r->trace), .events = POLLIN},
 		};
 
-		if (poll(fds, ARRAY_SIZE(fds), any_starting(r) ? STARTING_POLL_MS : -1) < 0 &&
-		    errno != EINTR)
+		int wait_ms = any_starting(r) ? STARTING_POLL_MS : any_idle(r) ? IDLE_LOOK_MS : -1;
+
+		if (poll(fds, ARRAY_SIZE(fds), wait_ms) < 0 && errno != EINTR)
 			break;
 		on_signal(r);
 		if (r->stacks)
@@ -160,6 +198,8 @@ static void loop(struct loop *r)
 		loop_drain_events(r);
 		if (any_starting(r))
 			look_at_starting(r);
+		if (any_idle(r))
+			look_at_idle(r);
 		if (timer_expired(r->newborn))
 			announce_all(r);
 		if (timer_expired(r->interval)) {
@@ -168,6 +208,12 @@ static void loop(struct loop *r)
 		}
 		r->stop |= timer_expired(r->total_time);
 	}
+}
+
+/* By exec it has become what no moment is taken of; what was recorded of it must add up all the same. */
+static bool was_recorded(const struct loop *r, const struct watched *w)
+{
+	return r->rss_only && w->answered && !w->has_base && w->phase != WATCH_ENDED;
 }
 
 /* Once more at the end, for the time since attach. */
@@ -184,11 +230,14 @@ static void totals(struct loop *r)
 		if (w->phase == WATCH_RUNNING && w->has_base &&
 		    watch_sample(w, r->trace, r->o, NULL, &f))
 			has_ended(r, w);
+		if (was_recorded(r, w))
+			trace_read(r->trace, w->process.target->pid, &w->last.counts, NULL);
 	}
 	if (r->stacks)
 		collector_update(r->stacks);
 	for (size_t i = 0; i < r->nr; i++)
-		if (r->watched[i]->has_base && !r->watched[i]->total_done)
+		if ((r->watched[i]->has_base || was_recorded(r, r->watched[i])) &&
+		    !r->watched[i]->total_done)
 			r->listener->total(r->ctx, r->watched[i]);
 	r->listener->flush(r->ctx);
 }

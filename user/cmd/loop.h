@@ -43,6 +43,7 @@ struct loop {
 	bool launched, launch_ended;
 	int launch_status;
 	int signals, interval, total_time, newborn; /* fds; -1 */
+	int64_t idle_look_ns; /* when to look again at what is no Python (monotonic) */
 	uint64_t reports;
 	bool begun, stop;
 	uint64_t not_watched; /* children past MAX_WATCHED */

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#define LOADING_NS 2000000000ll /* libraries are mapped by then */
 #define NEWBORN_NS 300000000	/* a child that lives longer without exec is announced */
 
 /* A stopped child that is about to run its program: the libraries are not mapped yet. */

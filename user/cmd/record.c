@@ -80,7 +80,7 @@ const struct command cmd_record = {
 	       "report's formats) does both in one step. One page in about 32 is looked at (--exact: every\n"
 	       "one); events: rss (the resident set), arena and pool (pymalloc's).\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_DURATION | OPT_OUTPUT | OPT_FORMAT | OPT_STRICT |
-		 OPT_GLOB | OPT_PROGRAM | OPT_EVENT | OPT_RECORD,
+		 OPT_GLOB | OPT_PROGRAM | OPT_EVENT | OPT_RECORD | OPT_TOP,
 	.formats = "pmt text folded svg pprof speedscope json",
 	.run = run,
 };

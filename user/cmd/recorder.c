@@ -145,10 +145,16 @@ static void total(void *ctx, struct watched *w)
 		recorder_arenas(r->stacks, r->o, w);
 }
 
-/* Its file goes on; causes and sums are those of both programs. */
+/*
+ * Its file goes on; causes and sums are those of both programs. The new one may be no Python, and this
+ * the last that is heard of it.
+ */
 static void exec_(void *ctx, struct watched *w)
 {
-	account(ctx, w);
+	struct recorder *r = ctx;
+
+	trace_read(r->trace, w->process.id.pid, &w->last.counts, NULL);
+	account(r, w);
 }
 
 static void problem(void *ctx, const struct watched *w, const struct fault *f)
@@ -164,9 +170,9 @@ static void end(void *ctx, struct watched *w)
 {
 	struct fault f = {0};
 
-	if (w->has_base) {
+	if (w->has_base || w->answered) { /* the latter: of a program before this one */
 		total(ctx, w);
-	} else if (w->asked && !w->answered && !w->left_out && w->process.python) {
+	} else if (w->asked && !w->left_out && w->process.python) {
 		fault_set(&f, ESRCH, "pid %d ended before it could be read",
 			  (int)w->process.id.pid);
 		problem(ctx, w, &f);
@@ -228,19 +234,28 @@ const struct listener record_listener = {
 	.broken = broken,
 };
 
-/* What the tool could not keep, not what a program does without Python. */
-static bool is_incomplete(struct recorder *r)
+/* What BPF could not keep, in words; the profile tells the rest. */
+static void note_losses(struct recorder *r)
 {
-	static const enum profile_cause losses[] = {PROFILE_WALK_FAILED, PROFILE_TABLE_FULL,
-						    PROFILE_RECORD_LOST};
-	const struct profile *p = collector_total(r->stacks);
-	bool any = r->lost || p->names_lost || p->lines_lost;
+	uint64_t losses[PMT_LOSS_KINDS];
 
+	if (trace_read_losses(r->trace, losses))
+		return;
+	for (int i = 0; i < PMT_LOSS_KINDS; i++) {
+		if (!losses[i])
+			continue;
+		r->lost = true;
+		report_note(r->o, "%" PRIu64 " %s", losses[i], trace_loss_text(i));
+	}
+}
+
+static bool was_full(const struct profile *p)
+{
 	for (uint32_t i = 0; i < p->nr_processes; i++)
 		for (int e = 0; e < PROFILE_EVENTS; e++)
-			for (size_t k = 0; k < ARRAY_SIZE(losses); k++)
-				any |= p->processes[i].causes[e][losses[k]].events;
-	return any;
+			if (p->processes[i].causes[e][PROFILE_TABLE_FULL].events)
+				return true;
+	return false;
 }
 
 static int write_format(struct recorder *r, struct fault *f)
@@ -252,39 +267,52 @@ static int write_format(struct recorder *r, struct fault *f)
 	return profile_write(r->sink.f, collector_total(r->stacks), &view, r->o->format, f);
 }
 
+/* The file of a recording stays, whatever happens: it can be read up to its last moment. */
+static int finish(struct recorder *r, struct fault *f)
+{
+	int err;
+
+	if (r->broken) {
+		*f = r->why;
+		err = -f->err;
+	} else if (r->writer) {
+		err = pmt_writer_end(r->writer, collector_total(r->stacks), f);
+	} else {
+		err = write_format(r, f);
+	}
+	if (!err)
+		return sink_commit(&r->sink, f);
+	sink_abort(&r->sink);
+	return err;
+}
+
 int recorder_close(struct recorder *r)
 {
+	bool incomplete = profile_incomplete(collector_total(r->stacks));
 	struct fault f = {0};
-	int err = 0;
+	char shown[512] = "";
+	int err;
 
 	if (r->progress)
 		fputc('\n', stderr);
-	if (r->broken)
-		f = r->why;
-	else if (r->writer)
-		err = pmt_writer_end(r->writer, collector_total(r->stacks), &f);
-	else
-		err = write_format(r, &f);
-	if (!err && !r->broken)
-		err = sink_commit(&r->sink, &f);
-	else
-		sink_abort(&r->sink);
-	pmt_writer_free(r->writer);
-	if (err || r->broken) {
-		if (r->writer)
-			fault_hint(&f, "what was written until then can be read: report %s",
-				   r->path);
+	if (was_full(collector_total(r->stacks)))
+		report_note(r->o, "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
+			    r->o->stacks);
+	note_losses(r);
+	err = finish(r, &f);
+	if (r->path)
+		text_escape(shown, sizeof(shown), r->path, strlen(r->path));
+	if (err && r->writer)
+		fault_hint(&f, "what was written can be read: pymemtrace-bpf report %s", shown);
+	if (err)
 		report_fault(&f);
-	} else if (r->writer) {
-		char shown[512];
-
-		report_note(r->o, "next: pymemtrace-bpf report %s",
-			    text_escape(shown, sizeof(shown), r->path, strlen(r->path)));
-	}
+	else if (r->writer)
+		report_note(r->o, "next: pymemtrace-bpf report %s", shown);
+	pmt_writer_free(r->writer);
 	free(r->path);
-	if (err || r->broken || r->failed)
+	if (err || r->failed)
 		return EXIT_FAILED;
-	return r->o->strict && is_incomplete(r) ? EXIT_INCOMPLETE : EXIT_OK;
+	return r->o->strict && (r->lost || incomplete) ? EXIT_INCOMPLETE : EXIT_OK;
 }
 
 void recorder_abort(struct recorder *r)

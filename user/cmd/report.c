@@ -19,16 +19,15 @@
 static int no_recording(const char *path, const char *name, struct fault *f)
 {
 	struct snapshot s = {0};
-	struct fault why = {0};
 	bool recording;
-	int err = saved_load(path, &s, &recording, &why);
+	int err = saved_load(path, &s, &recording, NULL);
 
 	snapshot_done(&s);
 	if (!err) {
 		fault_set(f, EMEDIUMTYPE, "%s is a snapshot, not a recording", name);
 		fault_hint(f, "diff reads it");
 	} else if (err == -EMEDIUMTYPE) {
-		*f = why;
+		fault_set(f, EMEDIUMTYPE, "%s is another document of pymemtrace-bpf", name);
 		fault_hint(f, "report reads recordings: what `record` wrote");
 	} else {
 		fault_hint(f, "report reads what `record` wrote");
@@ -109,6 +108,7 @@ static int show(const struct options *o, const struct profile *p, struct fault *
 		.by_thread = o->by_thread,
 		.sort = o->sort,
 	};
+	struct fault unwritten = {0};
 	struct sink sink;
 	int err = sink_open(&sink, o->output, o->force, f);
 
@@ -121,6 +121,10 @@ static int show(const struct options *o, const struct profile *p, struct fault *
 	}
 	if (!err)
 		err = profile_write(sink.f, p, &view, o->format, f);
+	if (sink_flush(&sink, &unwritten)) { /* a format knows that it failed, not why */
+		*f = unwritten;
+		err = -unwritten.err;
+	}
 	if (err) {
 		sink_abort(&sink);
 		return err;

@@ -5,6 +5,8 @@
 #include "base/fault.h"
 #include "cmd/cmd.h"
 #include "cmd/loop.h"
+#include "model/profile.h"
+#include "python/python.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -23,6 +25,29 @@ static void raise_file_limit(void)
 	}
 }
 
+/* --event pool takes a probe at a function without which there is nothing to record. */
+static int check_pools(const struct loop *r, const struct watched *w, struct fault *f)
+{
+	struct python_probe_info info;
+	int pid = (int)w->process.id.pid;
+
+	if (!(r->o->events & 1u << PROFILE_POOL) || w->pool_events || !w->process.python)
+		return 0;
+	if (python_probe_info(w->process.python, &info, f))
+		return -f->err;
+	fault_set(f, ENOTSUP,
+		  "pid %d: --event pool needs the symbol allocate_from_new_pool, which %s lacks",
+		  pid, info.file_name);
+	if (python_id(w->process.python)->version_hex < 0x03090000)
+		fault_hint(f, "before 3.9 there is no such function; --event arena works");
+	else if (*info.debug_wanted)
+		fault_hint(f, "its debug symbols would bring it: %s; --event arena works without",
+			   info.debug_wanted);
+	else
+		fault_hint(f, "--event arena works without");
+	return -ENOTSUP;
+}
+
 /* A process of -p must be there; one that is Python must be readable or say why. */
 static int open_asked(struct loop *r, pid_t pid, struct fault *f)
 {
@@ -32,6 +57,9 @@ static int open_asked(struct loop *r, pid_t pid, struct fault *f)
 	if (err)
 		return err;
 	w->asked = true;
+	err = check_pools(r, w, f);
+	if (err)
+		return err;
 	if (w->phase == WATCH_IDLE && !r->o->children) {
 		*f = w->process.why;
 		return -f->err;

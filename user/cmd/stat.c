@@ -61,12 +61,14 @@ static int run(const struct options *o)
 
 const struct command cmd_stat = {
 	.name = "stat",
-	.summary = "Changes of RSS, arenas and pools while they happen",
+	.summary = "Changes of RSS, arenas and pools, and who made them, while they happen",
 	.args_doc =
 		"-p PID[,PID...] [OPTION...]\n       pymemtrace-bpf stat [OPTION...] -- PROGRAM [ARG...]",
 	.doc = "First where it stands, then every -i seconds (5) what changed, until -n, -d, Ctrl-C or\n"
-	       "its end, and once more the change since attach. While attached, each probed 4 KiB page of\n"
-	       "the interpreter's text (three at most) is a private copy in every process that maps it.\n",
+	       "its end, and once more the change since attach; each with the functions that made RSS\n"
+	       "change, from a sample of the pages (--top 0: without, and without its cost). While\n"
+	       "attached, each probed 4 KiB page of the interpreter's text (three at most) is a private\n"
+	       "copy in every process that maps it.\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_INTERVAL | OPT_REPORTS | OPT_DURATION | OPT_OUTPUT |
 		 OPT_FORMAT | OPT_PAUSE | OPT_STRICT | OPT_GLOB | OPT_PROGRAM | OPT_TOP,
 	.formats = "text json",

@@ -284,7 +284,7 @@ void watch_end(struct watched *w, struct trace *t)
 		w->last.snap.time_ns = w->base.snap.time_ns = clock_realtime_ns();
 		w->has_base = true;
 	}
-	if (w->has_base && !trace_read(t, pid, &c, NULL)) {
+	if ((w->has_base || w->answered) && !trace_read(t, pid, &c, NULL)) {
 		const struct pmt_counts *a = &w->last.counts.counts, *b = &c.counts;
 
 		w->arenas_at_end = w->last.snap.stats.arenas_current +

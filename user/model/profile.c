@@ -14,7 +14,7 @@
 /* A failed insertion must not end the program: it leaves the entry out, which the caller sees. */
 #define uthash_nonfatal_oom(entry) ((entry)->lost = true)
 #define HASH_NONFATAL_OOM	   1
-#include <uthash.h>
+#include "base/hash.h"
 
 struct entry {
 	UT_hash_handle hh;

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* What a path is made of: a row, or a cause of a process. */
 struct entry {
@@ -24,6 +25,8 @@ struct builder {
 	bool several;
 	struct entry *entries;
 	size_t nr;
+	struct profile_stack *stacks; /* select->brief: the profile's, shortened */
+	struct profile_frame *frames; /* theirs */
 };
 
 /* A step of a path: the node's kind and what it is of. 0: no step. */
@@ -76,6 +79,40 @@ static int compare_paths(const void *x, const void *y, void *arg)
 	}
 }
 
+/* importlib/_bootstrap*.py are frozen into every interpreter, under these names since 3.3. */
+static bool is_import(const struct profile_function *f)
+{
+	return f->kind == PROFILE_PYTHON && !strncmp(f->file, "<frozen importlib._bootstrap",
+						     strlen("<frozen importlib._bootstrap"));
+}
+
+/* Each import is five such frames, which say nothing. */
+static int shorten_stacks(struct builder *b)
+{
+	const struct profile *p = b->p;
+	size_t frames = 0;
+
+	for (uint32_t i = 0; i < p->nr_stacks; i++)
+		frames += p->stacks[i].nr;
+	b->stacks = calloc(p->nr_stacks + 1, sizeof(*b->stacks));
+	b->frames = calloc(frames + 1, sizeof(*b->frames));
+	if (!b->stacks || !b->frames)
+		return -ENOMEM;
+	frames = 0;
+	for (uint32_t i = 0; i < p->nr_stacks; i++) {
+		const struct profile_stack *from = &p->stacks[i];
+		struct profile_stack *to = &b->stacks[i];
+
+		*to = (struct profile_stack){.truncated = from->truncated,
+					     .frames = b->frames + frames};
+		for (uint32_t k = 0; k < from->nr; k++)
+			if (!k || !is_import(&p->functions[from->frames[k].function]))
+				to->frames[to->nr++] = from->frames[k];
+		frames += to->nr;
+	}
+	return 0;
+}
+
 static void add_rows(struct builder *b)
 {
 	const struct profile *p = b->p;
@@ -88,7 +125,8 @@ static void add_rows(struct builder *b)
 			continue;
 		b->entries[b->nr++] = (struct entry){.pid = pid,
 						     .thread = r->thread,
-						     .stack = &p->stacks[r->stack],
+						     .stack = b->stacks ? &b->stacks[r->stack]
+									: &p->stacks[r->stack],
 						     .change = r->change};
 	}
 }
@@ -235,7 +273,11 @@ int profile_tree_new(const struct profile *p, const struct profile_select *s,
 
 	b.entries = calloc(room + 1, sizeof(*b.entries));
 	if (t && b.entries)
+		err = s->brief ? shorten_stacks(&b) : 0;
+	if (!err)
 		err = tree_build(t, &b);
+	free(b.stacks);
+	free(b.frames);
 	free(b.entries);
 	if (err) {
 		profile_tree_free(t);

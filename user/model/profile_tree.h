@@ -23,6 +23,8 @@ struct profile_select {
 	pid_t pid; /* 0: all */
 	/* trees only: */
 	bool inverted, by_thread;
+	/* without the frames of the import machinery, as in tracebacks, but where one is the leaf */
+	bool brief;
 };
 
 enum profile_node_kind {

@@ -15,16 +15,10 @@
 /* Times: nanoseconds since 1970, until 2116. */
 #define MAX_TIME (INT64_C(1) << 62)
 
-static int bad(struct pmt_builder *b, const char *what)
-{
-	b->bad = what;
-	return -EINVAL;
-}
-
 /* What profile_add_*() returned: an index that exists is checked before, so the rest is size. */
 static int added(struct pmt_builder *b, int err, const char *what)
 {
-	return err == -EINVAL || err == -E2BIG ? bad(b, what) : err;
+	return err == -EINVAL || err == -E2BIG ? pmt_bad(b, what) : err;
 }
 
 static bool is_pid(uint32_t pid)
@@ -55,10 +49,10 @@ static int apply_head(struct pmt_builder *b, Pmt__Head *m)
 	const uint32_t events = (1u << PROFILE_EVENTS) - 1;
 
 	if (!is_time(m->begin_ns))
-		return bad(b, "its beginning is no time");
+		return pmt_bad(b, "its beginning is no time");
 	if (!m->page_bytes || m->page_bytes > 1u << 30 || !m->step_pages ||
 	    m->step_pages > 1u << 20)
-		return bad(b, "its pages or steps have no size");
+		return pmt_bad(b, "its pages or steps have no size");
 	p->begin_ns = m->begin_ns;
 	p->end_ns = max(p->end_ns, m->begin_ns);
 	p->exact = m->exact;
@@ -90,7 +84,7 @@ static int apply_functions(struct pmt_builder *b, Pmt__Functions *m)
 		if (err)
 			return added(b, err, "too many functions");
 		if (index != next)
-			return bad(b, "a function comes twice");
+			return pmt_bad(b, "a function comes twice");
 	}
 	return 0;
 }
@@ -105,12 +99,12 @@ static int apply_stack(struct pmt_builder *b, const Pmt__Stacks *m, size_t at, u
 	for (uint32_t i = 0; i < nr; i++) {
 		frames[i] = (struct profile_frame){m->function[at + i], m->line[at + i]};
 		if (frames[i].function >= b->p->nr_functions)
-			return bad(b, "a stack has a function that there is not");
+			return pmt_bad(b, "a stack has a function that there is not");
 	}
 	err = profile_add_stack(b->p, frames, nr, truncated, &index);
 	if (err)
 		return added(b, err, "too many stacks");
-	return index == next ? 0 : bad(b, "a stack comes twice");
+	return index == next ? 0 : pmt_bad(b, "a stack comes twice");
 }
 
 static int apply_stacks(struct pmt_builder *b, Pmt__Stacks *m)
@@ -119,17 +113,17 @@ static int apply_stacks(struct pmt_builder *b, Pmt__Stacks *m)
 	int err = 0;
 
 	if (m->n_truncated != m->n_nr_frames || m->n_line != m->n_function)
-		return bad(b, "columns of stacks differ in length");
+		return pmt_bad(b, "columns of stacks differ in length");
 	for (size_t i = 0; i < m->n_nr_frames && !err; i++) {
 		uint32_t nr = m->nr_frames[i];
 
 		if (!nr || nr > PROFILE_MAX_FRAMES || nr > m->n_function - at)
-			return bad(b, "a stack has no frames, too many, or fewer than it says");
+			return pmt_bad(b, "a stack has no frames, too many, or fewer than it says");
 		err = apply_stack(b, m, at, nr, m->truncated[i]);
 		at += nr;
 	}
 	if (!err && at != m->n_function)
-		return bad(b, "frames belong to no stack");
+		return pmt_bad(b, "frames belong to no stack");
 	return err;
 }
 
@@ -142,14 +136,14 @@ static int apply_threads(struct pmt_builder *b, Pmt__Threads *m)
 		int err;
 
 		if (!is_pid(from->pid) || !is_pid(from->tid))
-			return bad(b, "a thread has no PID");
+			return pmt_bad(b, "a thread has no PID");
 		if (from->comm.len)
 			memcpy(t.comm, from->comm.data, min(from->comm.len, sizeof(t.comm) - 1));
 		err = profile_add_thread(b->p, &t, &index);
 		if (err)
 			return added(b, err, "too many threads");
 		if (index != next)
-			return bad(b, "a thread comes twice");
+			return pmt_bad(b, "a thread comes twice");
 	}
 	return 0;
 }
@@ -167,7 +161,7 @@ static int apply_causes(struct pmt_builder *b, const Pmt__Process *m, struct pro
 		const Pmt__Cause *c = m->cause[i];
 
 		if (!is_change(c->growth, c->shrink, c->events))
-			return bad(b, "a cause has impossible figures");
+			return pmt_bad(b, "a cause has impossible figures");
 		if (c->event < PROFILE_EVENTS && c->cause < PROFILE_CAUSES)
 			p->causes[c->event][c->cause] = (struct profile_change){
 				(int64_t)c->growth, (int64_t)c->shrink, c->events};
@@ -182,21 +176,21 @@ static int apply_process(struct pmt_builder *b, Pmt__Process *m)
 	int err;
 
 	if (!is_pid(m->pid))
-		return bad(b, "a process has no PID");
+		return pmt_bad(b, "a process has no PID");
 	if (m->rss_before > PMT_MAX_FIGURE || m->rss_after > PMT_MAX_FIGURE)
-		return bad(b, "a process is impossibly large");
+		return pmt_bad(b, "a process is impossibly large");
 	if (m->index > next || m->index >= PMT_MAX_PROCESSES)
-		return bad(b, "a process is out of order");
+		return pmt_bad(b, "a process is out of order");
 	if (m->index == next) {
 		err = profile_add_process(b->p, (pid_t)m->pid, &p);
 		if (err)
 			return added(b, err, "too many processes");
 		if (b->p->nr_processes == next)
-			return bad(b, "a process comes twice");
+			return pmt_bad(b, "a process comes twice");
 	}
 	p = &b->p->processes[m->index];
 	if (p->pid != (pid_t)m->pid)
-		return bad(b, "a process changes its PID");
+		return pmt_bad(b, "a process changes its PID");
 	p->rss_before = (int64_t)m->rss_before;
 	p->rss_after = (int64_t)m->rss_after;
 	p->ended = m->ended;
@@ -214,7 +208,7 @@ static int grow_rows(struct pmt_builder *b)
 	if (b->nr_rows < b->size_rows)
 		return 0;
 	if (b->nr_rows >= PROFILE_MAX_ENTRIES)
-		return bad(b, "too many rows");
+		return pmt_bad(b, "too many rows");
 	more = reallocarray(b->rows, wanted, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -237,7 +231,7 @@ static int add_row(struct pmt_builder *b, const struct profile_row *row)
 	err = profile_add_row(b->p, row);
 	if (err)
 		return added(b, err, "a row has a stack or thread that there is not");
-	return b->p->nr_rows > next ? 0 : bad(b, "a row comes twice");
+	return b->p->nr_rows > next ? 0 : pmt_bad(b, "a row comes twice");
 }
 
 static int apply_row(struct pmt_builder *b, uint32_t index, const struct profile_row *row)
@@ -245,14 +239,14 @@ static int apply_row(struct pmt_builder *b, uint32_t index, const struct profile
 	struct profile_row *at;
 
 	if (index > b->nr_rows)
-		return bad(b, "a row is out of order");
+		return pmt_bad(b, "a row is out of order");
 	if (index == b->nr_rows)
 		return add_row(b, row);
 	if (b->rows[index] == PROFILE_NONE)
 		return 0;
 	at = &b->p->rows[b->rows[index]];
 	if (at->stack != row->stack || at->thread != row->thread || at->event != row->event)
-		return bad(b, "a row changes what it is of");
+		return pmt_bad(b, "a row changes what it is of");
 	*at = *row;
 	return 0;
 }
@@ -264,9 +258,9 @@ static int apply_rows(struct pmt_builder *b, Pmt__Rows *m)
 
 	if (m->n_stack != n || m->n_thread != n || m->n_event != n || m->n_growth != n ||
 	    m->n_shrink != n || m->n_events != n || m->n_first_ns != n || m->n_last_ns != n)
-		return bad(b, "columns of rows differ in length");
+		return pmt_bad(b, "columns of rows differ in length");
 	if (!is_time(m->base_ns))
-		return bad(b, "a row has no time");
+		return pmt_bad(b, "a row has no time");
 	for (size_t i = 0; i < n && !err; i++) {
 		struct profile_row row = {.stack = m->stack[i],
 					  .thread = m->thread[i],
@@ -276,9 +270,9 @@ static int apply_rows(struct pmt_builder *b, Pmt__Rows *m)
 		/* one of them can be before the beginning: a clock that was set back */
 		if (m->first_ns[i] <= -MAX_TIME || m->first_ns[i] >= MAX_TIME ||
 		    m->last_ns[i] <= -MAX_TIME || m->last_ns[i] >= MAX_TIME)
-			return bad(b, "a row has no time");
+			return pmt_bad(b, "a row has no time");
 		if (!is_change(m->growth[i], m->shrink[i], m->events[i]))
-			return bad(b, "a row has impossible figures");
+			return pmt_bad(b, "a row has impossible figures");
 		row.change.growth = (int64_t)m->growth[i];
 		row.change.shrink = (int64_t)m->shrink[i];
 		row.first_ns = max(m->base_ns + m->first_ns[i], (int64_t)0);
@@ -292,9 +286,9 @@ static int apply_rows(struct pmt_builder *b, Pmt__Rows *m)
 static int load_arena(struct pmt_builder *b, const Pmt__Arena *m, struct profile_arena *ret)
 {
 	if (!is_pid(m->pid) || m->bytes > PMT_MAX_FIGURE || !is_time(m->opened_ns))
-		return bad(b, "an arena has impossible figures");
+		return pmt_bad(b, "an arena has impossible figures");
 	if (m->stack_plus_1 > b->p->nr_stacks || m->thread_plus_1 > b->p->nr_threads)
-		return bad(b, "an arena has a stack or thread that there is not");
+		return pmt_bad(b, "an arena has a stack or thread that there is not");
 	*ret = (struct profile_arena){
 		.pid = (pid_t)m->pid,
 		.address = m->address,
@@ -321,7 +315,7 @@ static int apply_arenas(struct pmt_builder *b, Pmt__Arenas *m)
 		if (err)
 			return err;
 		if (m->arena[i]->index > p->nr_arenas)
-			return bad(b, "an arena is out of order");
+			return pmt_bad(b, "an arena is out of order");
 		if (m->arena[i]->index < p->nr_arenas) {
 			p->arenas[m->arena[i]->index] = a;
 			continue;
@@ -336,22 +330,22 @@ static int apply_arenas(struct pmt_builder *b, Pmt__Arenas *m)
 static int apply_moment(struct pmt_builder *b, Pmt__Moment *m)
 {
 	if (!is_time(m->end_ns))
-		return bad(b, "its end is no time");
+		return pmt_bad(b, "its end is no time");
 	if (m->names_lost > PMT_MAX_FIGURE || m->lines_lost > PMT_MAX_FIGURE)
-		return bad(b, "it lost impossibly much");
+		return pmt_bad(b, "it lost impossibly much");
 	b->p->end_ns = max(m->end_ns, b->p->begin_ns);
 	b->p->names_lost = m->names_lost;
 	b->p->lines_lost = m->lines_lost;
 	return 0;
 }
 
-#define CASE(kind, name, Name)                                                        \
-	case kind: {                                                                  \
-		Pmt__##Name *m = pmt__##name##__unpack(NULL, len, payload);           \
-                                                                                      \
-		err = m ? apply_##name(b, m) : bad(b, "a frame is not what it says"); \
-		pmt__##name##__free_unpacked(m, NULL);                                \
-		break;                                                                \
+#define CASE(kind, name, Name)                                                            \
+	case kind: {                                                                      \
+		Pmt__##Name *m = pmt__##name##__unpack(NULL, len, payload);               \
+                                                                                          \
+		err = m ? apply_##name(b, m) : pmt_bad(b, "a frame is not what it says"); \
+		pmt__##name##__free_unpacked(m, NULL);                                    \
+		break;                                                                    \
 	}
 
 int pmt_apply(struct pmt_builder *b, uint32_t kind, const uint8_t *payload, size_t len)
@@ -372,94 +366,4 @@ int pmt_apply(struct pmt_builder *b, uint32_t kind, const uint8_t *payload, size
 		break;
 	}
 	return err;
-}
-
-/* Sums of everything stay far from the ends of int64_t. */
-static bool add_figures(uint64_t *sum, const struct profile_change *c)
-{
-	*sum += (uint64_t)c->growth + (uint64_t)c->shrink + c->events;
-	return *sum <= INT64_MAX / 4;
-}
-
-static bool sums_fit(const struct profile *p)
-{
-	uint64_t sum = 0, bytes = 0;
-
-	for (uint32_t i = 0; i < p->nr_rows; i++)
-		if (!add_figures(&sum, &p->rows[i].change))
-			return false;
-	for (uint32_t i = 0; i < p->nr_processes; i++) {
-		const struct profile_change *causes = p->processes[i].causes[0];
-
-		for (int c = 0; c < PROFILE_EVENTS * PROFILE_CAUSES; c++)
-			if (!add_figures(&sum, &causes[c]))
-				return false;
-		bytes += (uint64_t)p->processes[i].rss_before + (uint64_t)p->processes[i].rss_after;
-		if (bytes > INT64_MAX / 4)
-			return false;
-	}
-	for (uint32_t i = 0; i < p->nr_arenas; i++) {
-		bytes += p->arenas[i].bytes;
-		if (bytes > INT64_MAX / 4)
-			return false;
-	}
-	return true;
-}
-
-static int by_pid(const void *a, const void *b)
-{
-	const pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/*
- * Every thread and arena is of a process that there is: one that the recorder never came to know
- * (short-lived, and the file was cut) is added.
- */
-static int add_processes(struct pmt_builder *b)
-{
-	struct profile *p = b->p;
-	const size_t known = p->nr_processes;
-	const size_t nr = known + p->nr_threads + p->nr_arenas;
-	_cleanup_free_ pid_t *pids = calloc(nr + 1, sizeof(*pids));
-	size_t n = known;
-	int err = 0;
-
-	if (!pids)
-		return -ENOMEM;
-	for (size_t i = 0; i < known; i++)
-		pids[i] = p->processes[i].pid;
-	for (uint32_t i = 0; i < p->nr_threads; i++)
-		pids[n++] = p->threads[i].pid;
-	for (uint32_t i = 0; i < p->nr_arenas; i++)
-		pids[n++] = p->arenas[i].pid;
-	qsort(pids, known, sizeof(*pids), by_pid);
-	qsort(pids + known, nr - known, sizeof(*pids), by_pid);
-	for (size_t i = known; i < nr && !err; i++) {
-		struct profile_process *new;
-
-		if ((i > known && pids[i] == pids[i - 1]) ||
-		    bsearch(&pids[i], pids, known, sizeof(*pids), by_pid))
-			continue;
-		if (p->nr_processes >= PMT_MAX_PROCESSES)
-			return bad(b, "too many processes");
-		err = profile_add_process(p, pids[i], &new);
-	}
-	return err;
-}
-
-int pmt_finish(struct pmt_builder *b)
-{
-	const struct profile *p = b->p;
-	int err = add_processes(b);
-
-	if (err)
-		return err;
-	if (!sums_fit(p))
-		return bad(b, "its figures are impossible together");
-	if ((uint64_t)p->nr_processes * p->nr_rows > PMT_MAX_SEARCH)
-		return bad(b, "more processes and rows than this program can go through");
-	profile_balance(b->p);
-	return 0;
 }

@@ -6,6 +6,7 @@
 #include "model/profile.h"
 #include "output/pmt.pb-c.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlib.h>
@@ -92,6 +93,12 @@ struct pmt_builder {
 	uint32_t nr_rows, size_rows;
 	const char *bad; /* -EINVAL: what is wrong, for the message */
 };
+
+static inline int pmt_bad(struct pmt_builder *b, const char *what)
+{
+	b->bad = what;
+	return -EINVAL;
+}
 
 /* Applies one frame. 0 also for a kind that is not known. -EINVAL, -ENOMEM. */
 int pmt_apply(struct pmt_builder *b, uint32_t kind, const uint8_t *payload, size_t len);

@@ -25,7 +25,6 @@
 #include "output/profile_text.h"
 #include "output/svg.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -201,7 +200,7 @@ static void note_lost(struct page *g, uint64_t nr, const char *what)
 
 	if (!nr)
 		return;
-	snprintf(text, sizeof(text), "Incomplete: %" PRIu64 " %s.", nr, what);
+	snprintf(text, sizeof(text), "Incomplete: %s: %" PRIu64 ".", what, nr);
 	note(g, text);
 }
 
@@ -222,9 +221,9 @@ static void print_notes(struct page *g)
 		     "This kernel counts in steps of 64 pages for each thread and kind of memory.");
 	if (p->cut_short)
 		note(g, "Incomplete: the recording was cut short.");
-	note_lost(g, p->names_lost, "functions were gone before their names could be read");
-	note_lost(g, p->lines_lost, "functions were gone before their lines could be read");
-	note_lost(g, g->graphs[0].tree->nr_cut, "stacks found no room in full");
+	note_lost(g, p->names_lost, "functions gone before their names could be read");
+	note_lost(g, p->lines_lost, "functions gone before their lines could be read");
+	note_lost(g, g->graphs[0].tree->nr_cut, "stacks that found no room in full");
 	snprintf(text, sizeof(text), "%s%s%s", p->program, *p->host ? ", " : "", p->host);
 	note(g, text_escape(safe, sizeof(safe), text, strlen(text)));
 }
@@ -288,9 +287,6 @@ int profile_write_svg(FILE *out, const struct profile *p, const struct profile_v
 	}
 	if (!err)
 		err = print_page(&g);
-	errno = 0;
-	if (!err && fflush(out))
-		err = errno ? -errno : -EIO;
 	profile_tree_free(tree);
 	return err ? fault_errno(f, -err, "cannot write the flame graph") : 0;
 }

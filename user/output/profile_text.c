@@ -235,7 +235,8 @@ static int print_event(FILE *out, const struct profile *p, const struct profile_
 	const struct profile_select s = {.event = e,
 					 .pid = view->pid,
 					 .inverted = view->inverted,
-					 .by_thread = view->by_thread};
+					 .by_thread = view->by_thread,
+					 .brief = true};
 	int err = profile_print_tree(out, p, &s, view->min_bytes);
 
 	if (!err)

@@ -15,7 +15,8 @@
  *	      net       bytes  events
  *	...
  *
- * where a chain of calls without branches is not indented, and what shrank has columns of its own
+ * where the import machinery's own frames are left out unless one is the leaf (as in tracebacks; all
+ * other formats have them), a chain of calls without branches is not indented, and what shrank has columns of its own
  * only if something did. "at line": that of the function's lines where most of its own growth was.
  */
 #ifndef PMT_OUTPUT_PROFILE_TEXT_H

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CANDIDATES 64 /* files of one process that are opened to look for an interpreter */
+#define MAX_CANDIDATES 64 /* files of one rank that are opened to look for an interpreter */
 
 static const char *base_name(const char *path)
 {
@@ -92,47 +92,60 @@ static int try_file(struct py_file *ret, const struct target *t, const struct ma
 	return 0;
 }
 
-/* 0: libpython, 1: the program, 2: any other library; the program is the first file mapped. */
+/*
+ * 0: libpython, 1: the program, 2: a library that may carry one, -1: none. The program is the first
+ * file mapped; a shared library that is no plug-in of Python's cannot carry one.
+ */
 static int rank_of(const struct vma *v, const struct vma *program)
 {
 	if (is_libpython(v->path))
 		return 0;
-	return program && same_file(v, program) ? 1 : 2;
+	if (same_file(v, program))
+		return 1;
+	return strstr(base_name(v->path), "python") ? 2 : -1;
+}
+
+/*
+ * The files of one rank, each once: a process may map hundreds of libraries, and more files that are
+ * none, before the interpreter's.
+ */
+static size_t find_candidates(const struct maps *maps, int rank,
+			      const struct vma *ret[MAX_CANDIDATES])
+{
+	const struct vma *program = NULL;
+	size_t nr = 0, k;
+
+	for (size_t i = 0; i < maps->nr && nr < MAX_CANDIDATES; i++) {
+		const struct vma *v = &maps->v[i];
+
+		if (!v->inode || !v->path || v->path[0] != '/' || v->offset)
+			continue;
+		if (!program)
+			program = v;
+		if (rank_of(v, program) != rank)
+			continue;
+		for (k = 0; k < nr; k++)
+			if (same_file(ret[k], v))
+				break;
+		if (k == nr)
+			ret[nr++] = v;
+	}
+	return nr;
 }
 
 int py_file_find(struct py_file *ret, const struct target *t, const struct maps *maps,
 		 struct fault *f)
 {
-	const struct vma *candidates[MAX_CANDIDATES], *program = NULL;
+	const struct vma *candidates[MAX_CANDIDATES];
 	int last_err = -ENOEXEC;
-	size_t nr = 0;
 
-	for (size_t i = 0; i < maps->nr && nr < MAX_CANDIDATES; i++) {
-		const struct vma *v = &maps->v[i];
-		size_t k;
+	for (int rank = 0; rank <= 2; rank++) {
+		size_t nr = find_candidates(maps, rank, candidates);
 
-		if (!v->inode || !v->path || v->path[0] != '/' || v->offset)
-			continue;
-		for (k = 0; k < nr; k++)
-			if (same_file(candidates[k], v))
-				break;
-		if (k < nr)
-			continue;
-		if (!program)
-			program = v;
-		candidates[nr++] = v;
-	}
-	for (int rank = 0; rank <= 2; rank++)
 		for (size_t k = 0; k < nr; k++) {
 			struct fault why = {0};
-			int err;
+			int err = try_file(ret, t, maps, candidates[k], &why);
 
-			if (rank_of(candidates[k], program) != rank)
-				continue;
-			/* a shared library that is no plug-in of Python's cannot carry one */
-			if (rank == 2 && !strstr(base_name(candidates[k]->path), "python"))
-				continue;
-			err = try_file(ret, t, maps, candidates[k], &why);
 			if (!err)
 				return 0;
 			if (err != -ENOEXEC && rank < 2) {
@@ -141,6 +154,7 @@ int py_file_find(struct py_file *ret, const struct target *t, const struct maps 
 					*f = why;
 			}
 		}
+	}
 	if (last_err != -ENOEXEC)
 		return last_err;
 	return fault_set(f, ENOEXEC, "pid %d is not a CPython process", (int)t->pid);

@@ -134,13 +134,18 @@ static int wait_stopped(const struct target *t, struct tracee *tracee, struct fa
 {
 	int64_t deadline = clock_monotonic_ns() + STOP_TIMEOUT_NS;
 	struct timespec nap = {.tv_nsec = 20000};
+	pid_t tracer;
+	char state;
 
 	while (!collect(tracee)) {
 		if (clock_monotonic_ns() > deadline) {
+			bool runs = !thread_state(t, tracee->tid, &state, &tracer) && state == 'R';
+
 			fault_set(f, ETIMEDOUT, "thread %d of process %d did not stop within 2 s",
 				  tracee->tid, t->pid);
-			fault_hint(f, "it waits uninterruptibly (a disk, NFS, a vfork child); "
-				      "nothing was left stopped");
+			fault_hint(f, "it %s; nothing was left stopped",
+				   runs ? "gets no CPU to do so"
+					: "waits uninterruptibly (a disk, NFS, a vfork child)");
 			return -ETIMEDOUT;
 		}
 		nanosleep(&nap, NULL);

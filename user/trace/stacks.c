@@ -41,6 +41,7 @@ static int on_record(void *ctx, void *record, size_t size)
 	const struct pmt_code_rec *code = record;
 	const struct pmt_stack_rec *stack = record;
 	const struct pmt_arena_rec *arena = record;
+	const struct pmt_child_rec *child = record;
 	const size_t head = offsetof(struct pmt_stack_rec, frames);
 
 	if (size >= sizeof(*code) && code->type == PMT_REC_CODE)
@@ -50,6 +51,8 @@ static int on_record(void *ctx, void *record, size_t size)
 		t->sink->stack(t->sink->ctx, stack);
 	else if (size >= sizeof(*arena) && arena->type == PMT_REC_ARENA)
 		t->sink->arena(t->sink->ctx, arena);
+	else if (size >= sizeof(*child) && child->type == PMT_REC_CHILD)
+		t->sink->child(t->sink->ctx, child);
 	return 0;
 }
 

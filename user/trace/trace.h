@@ -103,6 +103,7 @@ struct trace_sink {
 	void (*code)(void *ctx, const struct pmt_code_rec *r);
 	void (*stack)(void *ctx, const struct pmt_stack_rec *r);
 	void (*arena)(void *ctx, const struct pmt_arena_rec *r);
+	void (*child)(void *ctx, const struct pmt_child_rec *r);
 	void *ctx;
 };
 

@@ -2,16 +2,26 @@
 """A target: python3 -c SOURCE SCENARIO. Threads block in many ways, and it tells what
 sys._current_frames() says of each: a line of JSON on stderr, then pause(2).
 
-What tells and what blocks stand on one line of source: no frame's line can change between them.
+What tells, what blocks and what makes memory grow stand on one line of source: no frame's line can
+change between them. A thread that gets a message fills that many fresh bytes twice: in a system call,
+without the GIL, and in a function of C, with it. Then it says so, and blocks for good.
 """
 import json
+import mmap
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
 
 PIPE = os.pipe()[0]
+BYTES = 32 * 4096
+MESSAGES, SENDER = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+ROOM = iter([mmap.mmap(-1, BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for i in range(100)])
+HEAP = mmap.mmap(-1, 100 * BYTES)
+DATA = bytes(BYTES)
+FD = MESSAGES.fileno()
 READY = threading.Lock()
 NATIVE = {}
 
@@ -38,7 +48,7 @@ def report():
 
 
 def block(*unused):
-    READY.release(), os.read(PIPE, 1)
+    READY.release(), os.readv(FD, [next(ROOM)]), HEAP.write(DATA), READY.release(), os.read(PIPE, 1)
 
 
 def native():
@@ -350,6 +360,17 @@ def point():
 def threads():
     all_ways()
     point()
+
+
+def growing():
+    """The threads of all ways, each of which grows in its turn."""
+    all_ways()
+    native()
+    report(), signal.pause()
+    for i in range(threading.active_count() - 1):
+        READY.acquire(), SENDER.send(DATA), READY.acquire(), READY.release()
+    while True:
+        signal.pause()
 
 
 def nested():
