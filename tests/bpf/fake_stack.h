@@ -14,6 +14,7 @@
 #include "pymemtrace/stack_abi.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ struct fake_thread {
 
 struct fake_str {
 	uint64_t length;
-	int64_t hash; /* -1: not asked for yet */
+	int64_t hash;	/* -1: not asked for yet */
 	uint32_t state; /* interned : 2, kind : 3, compact : 1, ascii : 1 */
 	uint32_t pad;
 	char ascii[40];
