@@ -147,7 +147,7 @@ static inline void fake_world_init(struct fake_world *w, uint64_t self)
 		struct fake_str *name = &w->names[i];
 
 		name->length = (uint64_t)snprintf(name->ascii, sizeof(name->ascii), "f%u", i);
-		name->hash = -1;
+		name->hash = i % 2 ? -1 : (int64_t)i;
 		name->state = FAKE_STATE(1);
 		w->codes[i] = (struct fake_code){
 			.type = fake_address(w->type),
