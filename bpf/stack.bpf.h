@@ -9,7 +9,7 @@
 #include "walk.bpf.h"
 
 #define PAGE_BYTES 4096ull /* x86-64 */
-#define SLOTS	   8	   /* a block of so many steps is sampled in each eighth of a step once */
+#define MAX_LEVELS 5	   /* what one hash has bits for: a block of 32 steps */
 
 static __always_inline void add_change(struct pmt_change *c, __u64 growth, __u64 shrink,
 				       __u64 events)
@@ -92,19 +92,33 @@ static __always_inline void blame(struct pmt_counts *c, __u32 event, __u32 cause
 }
 
 /*
- * Where in step number n the sample lies. The steps of a block of eight have it in different eighths,
- * in an order that chance gives anew for each block: no rhythm of the program meets it, and the
- * figures scatter less than if each step stood alone.
+ * Where in step number n the sample lies. Chance gives each block of 32 steps its own places: of two
+ * neighbours one lies in either half of its step, of four one in each quarter, ..., so that each of 32
+ * places is taken once:
+ *
+ *	bits of n, the lowest first:    half  quarter  eighth  ...
+ *	each turned over or not:        one bit of chance for each beginning, flips[1 | bits so far]
+ *
+ * No rhythm of the program meets it, and the figures scatter less than if each step stood alone: of a
+ * program that takes turns of whole steps, hardly at all.
  */
 static __always_inline __u64 sample_place(__u64 n, __u64 direction)
 {
-	__u64 step = 1ull << cfg_step_shift, slot_pages = step / SLOTS;
-	__u64 block = mix(mix(cfg_seed, direction), n / SLOTS);
-	__u64 slot = (n % SLOTS * ((block & 3) * 2 + 1) + (block >> 2)) % SLOTS;
+	__u64 levels = cfg_step_shift < MAX_LEVELS ? cfg_step_shift : MAX_LEVELS;
+	__u64 block = n >> levels, chance = mix(mix(mix(cfg_seed, direction), block), block);
+	__u32 flips = chance ^ chance >> 32, before = 1, place = 0;
 
-	if (!slot_pages)
-		return mix(block, n) & (step - 1);
-	return slot * slot_pages + (mix(block, n) >> 8) % slot_pages;
+	for (__u64 i = 0; i < MAX_LEVELS; i++) {
+		__u32 bit = n >> i & 1;
+
+		if (i >= levels)
+			break;
+		place = place << 1 | (bit ^ (flips >> before & 1));
+		before = before << 1 | bit;
+	}
+	/* of longer steps, anywhere in its part */
+	levels = cfg_step_shift - levels;
+	return (__u64)place << levels | (mix(chance, n) >> 8 & ((1ull << levels) - 1));
 }
 
 /* How many samples lie before page number n. */

@@ -65,44 +65,59 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 	return c;
 }
 
-void collector_free(struct collector *c)
+static void followed_free(struct followed *f)
 {
 	struct code *code, *next_code;
 	struct stack *stack, *next_stack;
 	struct sum *sum, *next_sum;
-	struct opening *opening, *next_opening;
-	struct followed *f, *next_f;
 
-	if (!c)
-		return;
-	HASH_ITER(hh, c->codes, code, next_code)
+	HASH_ITER(hh, f->codes, code, next_code)
 	{
-		HASH_DEL(c->codes, code);
+		HASH_DEL(f->codes, code);
 		free(code->table);
 		free(code);
 	}
-	HASH_ITER(hh, c->stacks, stack, next_stack)
+	HASH_ITER(hh, f->stacks, stack, next_stack)
 	{
-		HASH_DEL(c->stacks, stack);
+		HASH_DEL(f->stacks, stack);
 		free(stack);
 	}
-	HASH_ITER(hh, c->sums, sum, next_sum)
+	HASH_ITER(hh, f->sums, sum, next_sum)
 	{
-		HASH_DEL(c->sums, sum);
+		HASH_DEL(f->sums, sum);
 		free(sum);
 	}
-	HASH_ITER(hh, c->openings, opening, next_opening)
+	maps_done(&f->maps);
+	profile_free(f->fresh);
+	profile_free(f->since);
+	free(f);
+}
+
+/* tgid 0: all */
+static void openings_free(struct collector *c, uint32_t tgid)
+{
+	struct opening *o, *next;
+
+	HASH_ITER(hh, c->openings, o, next)
 	{
-		HASH_DEL(c->openings, opening);
-		free(opening);
+		if (tgid && o->key.tgid != tgid)
+			continue;
+		HASH_DEL(c->openings, o);
+		free(o);
 	}
-	HASH_ITER(hh, c->followed, f, next_f)
+}
+
+void collector_free(struct collector *c)
+{
+	struct followed *f, *next;
+
+	if (!c)
+		return;
+	openings_free(c, 0);
+	HASH_ITER(hh, c->followed, f, next)
 	{
 		HASH_DEL(c->followed, f);
-		maps_done(&f->maps);
-		profile_free(f->fresh);
-		profile_free(f->since);
-		free(f);
+		followed_free(f);
 	}
 	profile_free(c->total);
 	free(c);
@@ -194,6 +209,19 @@ void collector_forget(struct collector *c, pid_t pid)
 	f->has_maps = false;
 }
 
+void collector_drop(struct collector *c, uint32_t tgid)
+{
+	struct followed *f = collect_find(c, tgid);
+
+	if (!f)
+		return;
+	if (f->codes)
+		trace_drop_stacks(c->trace, f->tgid);
+	openings_free(c, f->tgid);
+	HASH_DEL(c->followed, f);
+	followed_free(f);
+}
+
 static void on_arena(void *ctx, const struct pmt_arena_rec *r)
 {
 	struct collector *c = ctx;
@@ -252,8 +280,8 @@ int collector_add_arena(struct collector *c, struct profile_arena *a)
 	a->stack = a->thread = PROFILE_NONE;
 	a->opened_ns = 0;
 	HASH_FIND(hh, c->openings, key, sizeof(key), o);
-	if (o) {
-		HASH_FIND(hh, c->stacks, &o->stack, sizeof(o->stack), s);
+	if (f && o) {
+		HASH_FIND(hh, f->stacks, &o->stack, sizeof(o->stack), s);
 		a->stack = s ? s->at : PROFILE_NONE;
 		a->thread = o->thread;
 		a->opened_ns = o->time_ns;
@@ -272,20 +300,19 @@ void collector_drain(struct collector *c)
 	trace_read_stacks(c->trace, &sink);
 }
 
-static struct sum *find_sum(struct collector *c, const struct trace_sum *s)
+static struct sum *find_sum(struct followed *f, const struct trace_sum *s)
 {
-	const struct sum_key key = {
-		.stack = s->stack, .tgid = s->tgid, .tid = s->tid, .event = s->event};
+	const struct sum_key key = {.stack = s->stack, .tid = s->tid, .event = s->event};
 	struct sum *sum;
 
-	HASH_FIND(hh, c->sums, &key, sizeof(key), sum);
+	HASH_FIND(hh, f->sums, &key, sizeof(key), sum);
 	if (sum)
 		return sum;
 	sum = calloc(1, sizeof(*sum));
 	if (!sum)
 		return NULL;
 	sum->key = key;
-	HASH_ADD(hh, c->sums, key, sizeof(sum->key), sum);
+	HASH_ADD(hh, f->sums, key, sizeof(sum->key), sum);
 	return sum;
 }
 
@@ -296,12 +323,13 @@ static int add_share(struct collector *c, struct profile **share, const struct p
 	return *share ? profile_copy_row(*share, c->total, row) : -ENOMEM;
 }
 
-/* What is new of one sum, to the total and to its process's share. */
+/* What is new of one sum, to the total or to its process's share. */
 static void on_sum(void *ctx, const struct trace_sum *s)
 {
 	struct collector *c = ctx;
 	struct followed *f = collect_find(c, s->tgid);
-	struct profile_thread thread = {.tid = (pid_t)s->tid};
+	/* of shares nobody asks for threads: one for each process will do */
+	struct profile_thread thread = {.tid = c->shares ? 0 : (pid_t)s->tid};
 	struct profile_row row = {
 		.event = (enum profile_event)s->event,
 		.first_ns = s->first_ns,
@@ -310,8 +338,10 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	struct stack *stack;
 	struct sum *sum;
 
-	HASH_FIND(hh, c->stacks, &s->stack, sizeof(s->stack), stack);
-	sum = f && f->pid && stack ? find_sum(c, s) : NULL;
+	if (!f || !f->pid)
+		return;
+	HASH_FIND(hh, f->stacks, &s->stack, sizeof(s->stack), stack);
+	sum = stack ? find_sum(f, s) : NULL;
 	if (!sum)
 		return; /* its record is on its way: the next time, or unexplained */
 	row.change = (struct profile_change){
@@ -323,11 +353,14 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 		return;
 	sum->change = s->change;
 	thread.pid = f->pid;
-	memcpy(thread.comm, s->comm, sizeof(thread.comm));
+	if (!c->shares)
+		memcpy(thread.comm, s->comm, sizeof(thread.comm));
 	row.stack = stack->at;
-	if (profile_add_thread(c->total, &thread, &row.thread) || profile_add_row(c->total, &row))
+	if (profile_add_thread(c->total, &thread, &row.thread))
 		c->failed = true;
-	if (c->shares && (add_share(c, &f->fresh, &row) || add_share(c, &f->since, &row)))
+	else if (!c->shares && profile_add_row(c->total, &row))
+		c->failed = true;
+	else if (c->shares && (add_share(c, &f->fresh, &row) || add_share(c, &f->since, &row)))
 		c->failed = true;
 }
 

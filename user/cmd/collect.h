@@ -36,6 +36,9 @@ int collector_follow(struct collector *c, struct process *p, struct fault *f);
 /* Its memory is not asked any more: exec, or its end. What was collected stays. */
 void collector_forget(struct collector *c, pid_t pid);
 
+/* Nothing of this process (as in trace_tgid) is asked for any more: what it took, here and in BPF's maps, is free again. */
+void collector_drop(struct collector *c, uint32_t tgid);
+
 /* Hands over what the ring buffer holds: soon, because names and line tables vanish. */
 void collector_drain(struct collector *c);
 
@@ -45,7 +48,7 @@ void collector_update(struct collector *c);
 /* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
 int collector_add_arena(struct collector *c, struct profile_arena *a);
 
-/* Everything since attach; borrowed. Its processes are the caller's to fill (collector_account). */
+/* Everything since attach, unless shares are kept apart; borrowed. Its processes are the caller's to fill (collector_account). */
 struct profile *collector_total(struct collector *c);
 
 /*

@@ -30,7 +30,7 @@ struct stack {
 
 struct sum_key {
 	uint64_t stack;
-	uint32_t tgid, tid, event, pad;
+	uint32_t tid, event;
 };
 
 /* A sum as it was last read. */
@@ -63,6 +63,9 @@ struct followed {
 	bool has_maps;
 	struct profile *fresh; /* since the last take */
 	struct profile *since; /* since the last rebase */
+	struct code *codes;
+	struct stack *stacks;
+	struct sum *sums;
 	UT_hash_handle hh;
 };
 
@@ -71,9 +74,6 @@ struct collector {
 	unsigned int events, step_shift;
 	bool shares;
 	struct profile *total;
-	struct code *codes;
-	struct stack *stacks;
-	struct sum *sums;
 	struct opening *openings;
 	struct followed *followed; /* by tgid */
 	bool failed;		   /* memory ran out: something is missing */

@@ -28,15 +28,15 @@ static void keep_lines(struct collector *c, struct code *code, const struct foll
 	size_t here = unread ? 0 : min(r->table_size, (uint32_t)PMT_TABLE_BYTES);
 
 	code->first_line = r->first_line;
-	code->format = f ? f->format : LINES_LOCATIONS;
-	code->lasti_unit = f ? f->lasti_unit : 1;
+	code->format = f->format;
+	code->lasti_unit = f->lasti_unit;
 	if (r->table_size != here && process &&
 	    !python_read_code_lines(process->python, r->code, r->name_object, r->first_line,
 				    &code->table, &code->table_size)) {
 		code->has_lines = code->whole = true;
 		return;
 	}
-	if (unread || !f || !(code->table = malloc(here + 1))) {
+	if (unread || !(code->table = malloc(here + 1))) {
 		c->total->lines_lost++;
 		return;
 	}
@@ -53,9 +53,12 @@ void collect_code(void *ctx, const struct pmt_code_rec *r)
 	char name[PYTHON_TEXT_SIZE(PMT_NAME_BYTES)], file[PYTHON_TEXT_SIZE(PMT_FILE_BYTES) + 4];
 	struct profile_function function = {.name = name, .first_line = r->first_line};
 	struct collector *c = ctx;
-	struct code *code = calloc(1, sizeof(*code));
-	size_t cut = r->file.skipped ? strlen("…") : 0;
+	struct followed *f = collect_find(c, r->tgid);
+	struct code *code = f ? calloc(1, sizeof(*code)) : NULL;
+	size_t cut = 0;
 
+	if (!f)
+		return;
 	if (!code) {
 		c->failed = true;
 		return;
@@ -66,7 +69,8 @@ void collect_code(void *ctx, const struct pmt_code_rec *r)
 	python_text(name, sizeof(name), r->name.kind, r->name_bytes,
 		    min(r->name.length, (uint32_t)PMT_NAME_BYTES), r->name.skipped);
 	/* of a long path the end is what tells */
-	memcpy(file, "…", cut);
+	if (r->file.skipped)
+		cut = strlen(strcpy(file, "…"));
 	python_text(file + cut, sizeof(file) - cut, r->file.kind, r->file_bytes,
 		    min(r->file.length, (uint32_t)PMT_FILE_BYTES), false);
 	if (profile_add_function(c->total, &function, &code->function)) {
@@ -75,8 +79,8 @@ void collect_code(void *ctx, const struct pmt_code_rec *r)
 		return;
 	}
 	code->id = r->id;
-	keep_lines(c, code, collect_find(c, r->tgid), r);
-	HASH_ADD(hh, c->codes, id, sizeof(code->id), code);
+	keep_lines(c, code, f, r);
+	HASH_ADD(hh, f->codes, id, sizeof(code->id), code);
 }
 
 static int32_t line_of(const struct code *code, int32_t lasti)
@@ -124,19 +128,22 @@ void collect_stack(void *ctx, const struct pmt_stack_rec *r)
 	struct profile_frame frames[PROFILE_MAX_FRAMES];
 	struct profile_function lost = {.kind = PROFILE_UNNAMED, .name = "", .file = ""};
 	struct collector *c = ctx;
+	struct followed *f = collect_find(c, r->tgid);
 	uint32_t nr = 0, from = 0, at;
 	bool truncated = r->flags & PMT_TRUNCATED;
 	struct stack *stack;
 
-	HASH_FIND(hh, c->stacks, &r->stack, sizeof(r->stack), stack);
+	if (!f)
+		return;
+	HASH_FIND(hh, f->stacks, &r->stack, sizeof(r->stack), stack);
 	if (stack) /* of another thread */
 		return;
-	if (r->native && !native_frame(c, collect_find(c, r->tgid), r->native, &frames[0]))
+	if (r->native && !native_frame(c, f, r->native, &frames[0]))
 		nr = 1;
 	for (; from < r->nr && nr < PROFILE_MAX_FRAMES; from++, nr++) {
 		struct code *code;
 
-		HASH_FIND(hh, c->codes, &r->frames[from].code, sizeof(uint32_t), code);
+		HASH_FIND(hh, f->codes, &r->frames[from].code, sizeof(uint32_t), code);
 		frames[nr] = (struct profile_frame){0};
 		if (code) {
 			frames[nr].function = code->function;
@@ -154,5 +161,5 @@ void collect_stack(void *ctx, const struct pmt_stack_rec *r)
 	}
 	stack->key = r->stack;
 	stack->at = at;
-	HASH_ADD(hh, c->stacks, key, sizeof(stack->key), stack);
+	HASH_ADD(hh, f->stacks, key, sizeof(stack->key), stack);
 }

@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#define NEWBORN_NS 300000000	/* a child that lives longer without exec is announced */
+#define NEWBORN_NS 300000000 /* a child that lives longer without exec is announced */
 
 /* A stopped child that is about to run its program: the libraries are not mapped yet. */
 static void on_exec(struct loop *r, struct watched *w)
@@ -91,6 +91,16 @@ static void on_fork(struct loop *r, pid_t pid, pid_t parent)
 	timer_arm(r->newborn, NEWBORN_NS, 0);
 }
 
+/* A child that had ended before it could be looked at, or one too many. */
+static void on_unwatched_exit(struct loop *r, const struct trace_event *ev)
+{
+	if (r->stacks) {
+		collector_drain(r->stacks);
+		collector_drop(r->stacks, ev->tgid);
+	}
+	trace_remove_target(r->trace, ev->pid);
+}
+
 void loop_drain_events(struct loop *r)
 {
 	struct trace_event ev;
@@ -106,5 +116,7 @@ void loop_drain_events(struct loop *r)
 			on_entry(r, w);
 		else if (ev.type == PMT_REC_EXIT && w)
 			loop_end(r, w, ev.status);
+		else if (ev.type == PMT_REC_EXIT)
+			on_unwatched_exit(r, &ev);
 	}
 }

@@ -5,7 +5,8 @@
 
 #include "cmd/loop.h"
 
-#define LOADING_NS 2000000000ll /* after exec, or a plug-in's coming: libraries are mapped by then */
+#define LOADING_NS \
+	2000000000ll /* after exec, or a plug-in's coming: libraries are mapped by then */
 
 /* Its stacks, as far as it is known how; asked again whenever it has been looked at. */
 void loop_follow(struct loop *r, struct watched *w);

@@ -157,14 +157,19 @@ void loop_announce(struct loop *r, struct watched *w)
 
 void loop_end(struct loop *r, struct watched *w, int wait_status)
 {
+	uint32_t tgid;
+
 	if (w->phase == WATCH_ENDED)
 		return;
 	w->wait_status = wait_status;
 	if (r->stacks)
 		collector_update(r->stacks);
+	tgid = trace_tgid(r->trace, w->process.target->pid); /* known as long as it is a target */
 	watch_end(w, r->trace);
 	if (r->stacks)
 		collector_forget(r->stacks, w->process.target->pid);
 	loop_announce(r, w);
 	r->listener->end(r->ctx, w);
+	if (r->stacks)
+		collector_drop(r->stacks, tgid);
 }

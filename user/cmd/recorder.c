@@ -296,7 +296,8 @@ int recorder_close(struct recorder *r)
 	if (r->progress)
 		fputc('\n', stderr);
 	if (was_full(collector_total(r->stacks)))
-		report_note(r->o, "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
+		report_note(r->o,
+			    "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
 			    r->o->stacks);
 	note_losses(r);
 	err = finish(r, &f);

@@ -167,6 +167,7 @@ int trace_next(struct trace *t, struct trace_event *ret)
 		.type = r.type,
 		.pid = r.ns_tgid,
 		.parent = r.ns_parent,
+		.tgid = r.tgid,
 		.status = r.status,
 	};
 	return 1;

@@ -144,3 +144,36 @@ int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx)
 	}
 	return 0;
 }
+
+/* Both kinds of keys have their tgid at the place given. */
+static void drop_keys(const struct bpf_map *map, size_t key_size, size_t tgid_at, uint32_t tgid)
+{
+	_cleanup_free_ unsigned char *keys = calloc(BATCH, key_size);
+	size_t value_size = bpf_map__value_size(map);
+	_cleanup_free_ void *values = calloc(BATCH, value_size);
+	int fd = bpf_map__fd(map), err = 0;
+	uint32_t batch, n, of;
+	bool first = true;
+
+	while (keys && values && !err) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(fd, first ? NULL : &batch, &batch, keys, values, &n,
+					   NULL);
+		if (err < 0 && err != -ENOENT)
+			return;
+		first = false;
+		for (uint32_t i = 0; i < n; i++) {
+			memcpy(&of, keys + i * key_size + tgid_at, sizeof(of));
+			if (of == tgid)
+				bpf_map_delete_elem(fd, keys + i * key_size);
+		}
+	}
+}
+
+void trace_drop_stacks(struct trace *t, uint32_t tgid)
+{
+	drop_keys(t->skel->maps.sums, sizeof(struct pmt_sum_key),
+		  offsetof(struct pmt_sum_key, tgid), tgid);
+	drop_keys(t->skel->maps.codes, sizeof(struct pmt_code_key),
+		  offsetof(struct pmt_code_key, tgid), tgid);
+}

@@ -80,6 +80,7 @@ const char *trace_loss_text(enum pmt_loss l); /* "fork and exec records dropped"
 struct trace_event {
 	enum pmt_rec_type type;
 	pid_t pid, parent; /* 0 if not visible in this PID namespace */
+	uint32_t tgid;	   /* of pid, in the initial one */
 	int status;
 };
 
@@ -126,6 +127,9 @@ struct trace_sum {
 
 typedef void trace_sum_fn(void *ctx, const struct trace_sum *s);
 int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx);
+
+/* Forgets all stacks and code objects of a process that has ended: there is room for others. */
+void trace_drop_stacks(struct trace *t, uint32_t tgid);
 
 /* Nothing is counted from here on: sums and RSS, as BPF has it, stay as they are. */
 void trace_stop(struct trace *t);
