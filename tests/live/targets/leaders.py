@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Programs whose functions keep memory, some more than others: leaders.py objects|arrays."""
+"""Programs whose functions keep memory, some more than others: leaders.py objects|arrays.
+Each line of stdin lets it go on, from READY to work to DONE to its end."""
 import json
 import sys
 
@@ -73,4 +74,8 @@ def arrays():
     return a, summed(a), noise(), reserved()
 
 
+print('READY', flush=True)
+sys.stdin.readline()
 keep = globals()[sys.argv[1]]()
+print('DONE', flush=True)
+sys.stdin.readline()
