@@ -28,6 +28,7 @@ struct fake_thread {
 
 struct fake_str {
 	uint64_t length;
+	int64_t hash; /* -1: not asked for yet */
 	uint32_t state; /* interned : 2, kind : 3, compact : 1, ascii : 1 */
 	uint32_t pad;
 	char ascii[40];
@@ -61,6 +62,7 @@ struct fake_world {
 	} table;
 	struct {
 		uint64_t length;
+		int64_t hash;
 		uint32_t state, pad;
 		char ascii[FAKE_FILE_BYTES];
 	} long_file;
@@ -144,6 +146,7 @@ static inline void fake_world_init(struct fake_world *w, uint64_t self)
 		struct fake_str *name = &w->names[i];
 
 		name->length = (uint64_t)snprintf(name->ascii, sizeof(name->ascii), "f%u", i);
+		name->hash = -1;
 		name->state = FAKE_STATE(1);
 		w->codes[i] = (struct fake_code){
 			.type = fake_address(w->type),
@@ -155,6 +158,7 @@ static inline void fake_world_init(struct fake_world *w, uint64_t self)
 	}
 	w->table.length = sizeof(w->table.bytes);
 	w->long_file.length = FAKE_FILE_BYTES;
+	w->long_file.hash = -1;
 	w->long_file.state = FAKE_STATE(1);
 	memset(w->long_file.ascii, 'd', FAKE_FILE_BYTES);
 	fake_chain(w, 3, 0);
