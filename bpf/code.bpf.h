@@ -143,6 +143,23 @@ static __always_inline __u64 mix_text(__u64 h, struct scratch *s, const struct p
 
 #define CODE_U64(s, offset) ((s)->code[(offset) / 8 & (PMT_CODE_BYTES / 8 - 1)])
 
+/*
+ * What tells the code object in s->code from another that was at its address: its version, a number
+ * given out once (since 3.12; 0 when they have run out), or its texts.
+ */
+static __always_inline __u64 code_check(struct scratch *s, const struct py_layout *l)
+{
+	__u64 h = CODE_U64(s, l->code_linetable);
+	__u32 version = 0;
+
+	if (l->code_version != PY_NONE)
+		version = ((__u32 *)s->code)[l->code_version / 4 & (PMT_CODE_BYTES / 4 - 1)];
+	if (version)
+		return mix(mix(h, version), CODE_U64(s, l->code_name));
+	h = mix_text(h, s, l, CODE_U64(s, l->code_name));
+	return mix_text(h, s, l, CODE_U64(s, l->code_filename));
+}
+
 /* Sends the record of the code object in s->code. */
 static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 {
@@ -189,9 +206,7 @@ static __always_inline __u32 code_id(struct scratch *s, const struct pmt_walk *w
 		return 0;
 	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
 		return 0;
-	key.check = mix_text(tgid, s, l, CODE_U64(s, l->code_name));
-	key.check = mix_text(key.check, s, l, CODE_U64(s, l->code_filename));
-	key.check = mix(key.check, CODE_U64(s, l->code_linetable));
+	key.check = code_check(s, l);
 	key.first_line = ((__s32 *)s->code)[l->code_firstlineno / 4 & (PMT_CODE_BYTES / 4 - 1)];
 	*cause = PMT_CAUSES;
 	known = bpf_map_lookup_elem(&codes, &key);

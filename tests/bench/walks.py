@@ -11,12 +11,11 @@ VERSIONS = ('pyenv-3.8*', 'pyenv-3.9*', 'pyenv-3.10*', 'pyenv-3.11*', 'pyenv-3.1
 DEPTHS = (2, 10, 50, 120)
 PAGES, RUNS = 4000, 5
 
+# Each frame is of another function; a file has ten of them.
 SOURCE = '''
 import mmap, sys
 depth, pages = %d, %d
-def down(n):
-    if n > 2:
-        return down(n - 1)
+def touch():
     while sys.stdin.readline():
         with mmap.mmap(-1, pages * 4096) as m:
             for at in range(0, pages * 4096, 4096):
@@ -24,7 +23,13 @@ def down(n):
             print('FIGURES 0 0', flush=True)
             sys.stdin.readline()
         print('FIGURES 0 0', flush=True)
-down(depth)
+chain = touch
+for i in range(depth - 2):
+    space = {'chain': chain}
+    exec(compile('def function_%%d():\\n    kept = %%d\\n    return chain()\\n' %% (i, i),
+                 '/srv/application/package/module_%%d.py' %% (i // 10), 'exec'), space)
+    chain = space['function_%%d' %% i]
+chain()
 '''
 
 
