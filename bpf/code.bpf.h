@@ -128,7 +128,8 @@ static __always_inline __u64 mix_text(__u64 h, struct scratch *s, const struct p
 	data = str + (head.state >> ((l->unicode_ascii_bit - l->unicode_state * 8) & 31) & 1
 			      ? l->unicode_ascii_size
 			      : l->unicode_compact_size);
-	size = head.length * (head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
+	size = head.length *
+	       (head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
 	__builtin_memset(s->tail, 0, sizeof(s->tail));
 	if (size > TAIL_BYTES) {
 		data += size - TAIL_BYTES;
@@ -189,7 +190,7 @@ static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 		if (!bpf_probe_read_user(r->table_bytes, part, (void *)r->table))
 			r->table_size = size;
 	}
-	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), 0);
+	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), RING_WAKES);
 }
 
 /* The number of a code object. 0: *cause says why it has none. */
