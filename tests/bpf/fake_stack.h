@@ -14,6 +14,7 @@
 #include "pymemtrace/stack_abi.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ struct fake_thread {
 
 struct fake_str {
 	uint64_t length;
-	int64_t hash; /* -1: not asked for yet */
+	int64_t hash;	/* -1: not asked for yet */
 	uint32_t state; /* interned : 2, kind : 3, compact : 1, ascii : 1 */
 	uint32_t pad;
 	char ascii[40];
@@ -146,7 +147,7 @@ static inline void fake_world_init(struct fake_world *w, uint64_t self)
 		struct fake_str *name = &w->names[i];
 
 		name->length = (uint64_t)snprintf(name->ascii, sizeof(name->ascii), "f%u", i);
-		name->hash = -1;
+		name->hash = i % 2 ? -1 : (int64_t)i;
 		name->state = FAKE_STATE(1);
 		w->codes[i] = (struct fake_code){
 			.type = fake_address(w->type),

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -397,11 +396,30 @@ static void names_may_lie(void **state)
 	world->table.length = 1ull << 40;
 	assert_grows(&s, PMT_CAUSES);
 	assert_int_equal(s.code.table_size, PMT_TABLE_UNREAD);
-	/* the address of one that was freed, by another */
-	world->codes[0].name = fake_address(&world->names[7]);
-	assert_grows(&s, PMT_CAUSES);
-	assert_int_equal(s.nr_codes, 10);
-	assert_memory_equal(s.code.name_bytes, "f7", 2);
+	close_scene(&s);
+}
+
+/* The memory of one that was freed, and that of its name, by another: of a hash, and of none. */
+static void memory_may_be_used_again(void **state)
+{
+	struct scene s = open_known(100);
+
+	for (int i = 0; i < 2; i++) {
+		struct fake_str *name = &world->names[i];
+
+		fake_chain(world, 1, i);
+		assert_grows(&s, PMT_CAUSES);
+		assert_int_equal(s.nr_codes, 3 * i + 1);
+		name->ascii[0] = 'g';
+		name->hash += i ? 0 : 1;
+		assert_grows(&s, PMT_CAUSES);
+		assert_int_equal(s.nr_codes, 3 * i + 2);
+		assert_memory_equal(s.code.name_bytes, i ? "g1" : "g0", 2);
+		world->codes[i].file = fake_address(&world->long_file);
+		assert_grows(&s, PMT_CAUSES);
+		assert_int_equal(s.nr_codes, 3 * i + 3);
+		assert_int_equal(s.nr_stacks, 3 * i + 3);
+	}
 	close_scene(&s);
 }
 
@@ -574,6 +592,7 @@ int main(void)
 		cmocka_unit_test(threads_are_found),
 		cmocka_unit_test(lists_may_lie),
 		cmocka_unit_test(names_may_lie),
+		cmocka_unit_test(memory_may_be_used_again),
 		cmocka_unit_test(frames_are_bounded),
 		cmocka_unit_test(absent_pages_are_not_read),
 		cmocka_unit_test(full_tables_are_counted),

@@ -211,7 +211,7 @@ static void flush(void *ctx)
 	const struct profile *p = collector_total(r->stacks);
 	struct fault f = {0};
 
-	if (r->writer && !r->broken)
+	if (r->writer && !r->broken && p->nr_processes)
 		check_written(r, pmt_writer_update(r->writer, p, &f), &f);
 	if (r->progress)
 		show_progress(r, p);
@@ -272,6 +272,10 @@ static int finish(struct recorder *r, struct fault *f)
 {
 	int err;
 
+	if (r->writer && !collector_total(r->stacks)->nr_processes) {
+		sink_abort(&r->sink); /* it is empty, and goes */
+		return 0;
+	}
 	if (r->broken) {
 		*f = r->why;
 		err = -f->err;
@@ -307,8 +311,10 @@ int recorder_close(struct recorder *r)
 		fault_hint(&f, "what was written can be read: pymemtrace-bpf report %s", shown);
 	if (err)
 		report_fault(&f);
-	else if (r->writer)
+	else if (r->writer && collector_total(r->stacks)->nr_processes)
 		report_note(r->o, "next: pymemtrace-bpf report %s", shown);
+	else if (r->writer && !r->failed && !r->o->program)
+		report_note(r->o, "no Python was seen: nothing is recorded");
 	pmt_writer_free(r->writer);
 	free(r->path);
 	if (err || r->failed)
