@@ -26,11 +26,13 @@ def touch():
             sys.stdin.readline()
         print('FIGURES 0 0', flush=True)
 chain = touch
-for i in range(depth - 2):
+for first in range(0, depth - 2, 10):
+    names = ['chain'] + ['function_%%d' %% i for i in range(first, min(first + 10, depth - 2))]
     space = {'chain': chain}
-    exec(compile('def function_%%d():\\n    kept = %%d\\n    return chain()\\n' %% (i, i),
-                 '/srv/application/package/module_%%d.py' %% (i // 10), 'exec'), space)
-    chain = space['function_%%d' %% i]
+    exec(compile('\\n'.join('def %%s():\\n    kept = 1\\n    return %%s()\\n' %% (name, callee)
+                           for callee, name in zip(names, names[1:])),
+                 '/srv/application/package/module_%%d.py' %% first, 'exec'), space)
+    chain = space[names[-1]]
 chain()
 '''
 
