@@ -2,8 +2,8 @@
 /*
  * Code objects: a number for each, and its names, at first sight. Addresses are used again after a
  * code object has been freed, and by a program that makes many of them also those of their names, in
- * the same order: a code object is known by its address, its first line, and by what its name and its
- * file are, and all that is read at every hit.
+ * the same order: a code object is known by its address, its first line, and by its version or by what
+ * its name and its file are, and all that is read at every hit.
  */
 #ifndef PMT_CODE_BPF_H
 #define PMT_CODE_BPF_H
