@@ -21,7 +21,7 @@ static __always_inline void inherit_walk(__u32 ptgid, __u32 tgid)
 	struct pmt_child_rec r = {.type = PMT_REC_CHILD, .tgid = tgid, .parent = ptgid};
 	const struct pmt_walk *w = bpf_map_lookup_elem(&walks, &ptgid);
 
-	if (w && !bpf_ringbuf_output(&stack_events, &r, sizeof(r), 0))
+	if (w && !bpf_ringbuf_output(&stack_events, &r, sizeof(r), RING_WAKES))
 		bpf_map_update_elem(&walks, &tgid, w, BPF_ANY);
 }
 

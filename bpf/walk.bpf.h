@@ -157,6 +157,8 @@ static __always_inline __u32 walk(struct scratch *s, __u32 tgid)
 	__u64 thread;
 
 	s->stack.nr = s->stack.flags = 0;
+	for (int i = 0; i < NR_FILES; i++)
+		s->files[i].str = 0;
 	if (!w)
 		return PMT_CAUSE_NOT_READY;
 	thread = find_thread(w);
