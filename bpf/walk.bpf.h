@@ -163,7 +163,8 @@ static __always_inline __u32 walk(struct scratch *s, __u32 tgid)
 		return PMT_CAUSE_NOT_READY;
 	thread = find_thread(w);
 	if (!thread)
-		return PMT_CAUSE_NO_THREAD;
+		return w->interp_head_addr && !user_u64(w->interp_head_addr) ? PMT_CAUSE_NOT_READY
+									     : PMT_CAUSE_NO_THREAD;
 	v.w = w;
 	v.frame = frame_of(w, thread);
 	v.hash = cfg_seed ^ tgid;

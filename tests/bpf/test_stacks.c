@@ -302,6 +302,8 @@ static void lists_may_lie(void **state)
 		fake_world_init(world, (uint64_t)pthread_self());
 		world->head = nowhere[i];
 		assert_grows(&s, PMT_CAUSE_NO_THREAD);
+		world->head = 0;
+		assert_grows(&s, PMT_CAUSE_NOT_READY);
 		world->head = fake_address(&world->interps[0]);
 		world->interps[0].threads = nowhere[i];
 		assert_grows(&s, PMT_CAUSE_NO_THREAD);

@@ -189,7 +189,8 @@ int collector_follow(struct collector *c, struct process *p, struct fault *f)
 	if (!p->python)
 		return -ENOTSUP;
 	err = python_walk_info(p->python, &info, f);
-	if (err)
+	/* it is still starting, and its first frames are imports: all but what it will have is known */
+	if (err && !(err == -EAGAIN && info.interpreters_head))
 		return err;
 	of->format = info.line_format;
 	of->lasti_unit = info.lasti_unit;

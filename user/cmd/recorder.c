@@ -121,7 +121,8 @@ static void begin(void *ctx, struct watched *w)
 			 python_version_text(version, python->version_hex));
 		replace(&of->python, text);
 	}
-	if (!w->process.supported)
+	/* of one that has ended: the last look may have been before it was initialised */
+	if (!w->process.supported && !(w->phase == WATCH_ENDED && w->process.why.err == EAGAIN))
 		report_note(r->o, "%s; its growth is recorded without stacks", w->process.why.text);
 }
 
