@@ -154,6 +154,7 @@ int on_arena_mapped(struct pt_regs *ctx)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	__u64 *stack = bpf_map_lookup_elem(&openings, &thread);
+	__u64 wake = BPF_RB_NO_WAKEUP;
 	struct pmt_arena_rec r = {
 		.type = PMT_REC_ARENA,
 		.tgid = thread >> 32,
@@ -169,7 +170,10 @@ int on_arena_mapped(struct pt_regs *ctx)
 		return 0;
 	r.time_ns = bpf_ktime_get_ns();
 	bpf_get_current_comm(r.comm, sizeof(r.comm));
-	if (bpf_ringbuf_output(&stack_events, &r, sizeof(r), 0))
+	if (bpf_ringbuf_query(&stack_events, BPF_RB_AVAIL_DATA) * 2 >
+	    bpf_ringbuf_query(&stack_events, BPF_RB_RING_SIZE))
+		wake = RING_WAKES;
+	if (bpf_ringbuf_output(&stack_events, &r, sizeof(r), wake))
 		count_loss(PMT_LOSS_ARENAS);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * Code objects: a number for each, and its names, at first sight. Addresses are used again after a
  * code object has been freed, and by a program that makes many of them also those of their names, in
- * the same order: a code object is known by its address, its first line, and by what its name and its
- * file are, and all that is read at every hit.
+ * the same order: a code object is known by its address, its first line, and by its version or by what
+ * its name and its file are, and all that is read at every hit.
  */
 #ifndef PMT_CODE_BPF_H
 #define PMT_CODE_BPF_H
@@ -12,6 +12,7 @@
 
 #define NR_SCRATCH  4
 #define HASH_FACTOR 0x9e3779b97f4a7c15ull
+#define NR_FILES    8
 #define TAIL_BYTES  64 /* of a text without a hash: enough to tell it from another of its length */
 
 /* What one walk works in; too large for the stack. */
@@ -21,6 +22,9 @@ struct scratch {
 	__u64 frame[PMT_FRAME_BYTES / 8];
 	__u64 code[PMT_CODE_BYTES / 8];
 	__u64 tail[TAIL_BYTES / 8];
+	struct {
+		__u64 str, check;
+	} files[NR_FILES]; /* those that this walk has met: while it lasts they stay what they are */
 	struct pmt_stack_rec stack;
 	struct pmt_code_rec record;
 };
@@ -128,7 +132,8 @@ static __always_inline __u64 mix_text(__u64 h, struct scratch *s, const struct p
 	data = str + (head.state >> ((l->unicode_ascii_bit - l->unicode_state * 8) & 31) & 1
 			      ? l->unicode_ascii_size
 			      : l->unicode_compact_size);
-	size = head.length * (head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
+	size = head.length *
+	       (head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
 	__builtin_memset(s->tail, 0, sizeof(s->tail));
 	if (size > TAIL_BYTES) {
 		data += size - TAIL_BYTES;
@@ -141,6 +146,35 @@ static __always_inline __u64 mix_text(__u64 h, struct scratch *s, const struct p
 }
 
 #define CODE_U64(s, offset) ((s)->code[(offset) / 8 & (PMT_CODE_BYTES / 8 - 1)])
+
+/* mix_text() of a file name. Neighbours on the stack are often of one file. */
+static __always_inline __u64 check_file(struct scratch *s, const struct py_layout *l, __u64 str)
+{
+	__u64 at = (str >> 4 ^ str >> 10) & (NR_FILES - 1);
+
+	if (s->files[at].str != str) {
+		s->files[at].check = mix_text(0, s, l, str);
+		s->files[at].str = str;
+	}
+	return s->files[at].check;
+}
+
+/*
+ * What tells the code object in s->code from another that was at its address: its version, a number
+ * given out once (since 3.12; 0 when they have run out), or its texts.
+ */
+static __always_inline __u64 code_check(struct scratch *s, const struct py_layout *l)
+{
+	__u64 h = CODE_U64(s, l->code_linetable);
+	__u32 version = 0;
+
+	if (l->code_version != PY_NONE)
+		version = ((__u32 *)s->code)[l->code_version / 4 & (PMT_CODE_BYTES / 4 - 1)];
+	if (version)
+		return mix(mix(h, version), CODE_U64(s, l->code_name));
+	h = mix_text(h, s, l, CODE_U64(s, l->code_name));
+	return mix(h, check_file(s, l, CODE_U64(s, l->code_filename)));
+}
 
 /* Sends the record of the code object in s->code. */
 static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
@@ -172,7 +206,7 @@ static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 		if (!bpf_probe_read_user(r->table_bytes, part, (void *)r->table))
 			r->table_size = size;
 	}
-	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), 0);
+	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), RING_WAKES);
 }
 
 /* The number of a code object. 0: *cause says why it has none. */
@@ -188,9 +222,7 @@ static __always_inline __u32 code_id(struct scratch *s, const struct pmt_walk *w
 		return 0;
 	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
 		return 0;
-	key.check = mix_text(tgid, s, l, CODE_U64(s, l->code_name));
-	key.check = mix_text(key.check, s, l, CODE_U64(s, l->code_filename));
-	key.check = mix(key.check, CODE_U64(s, l->code_linetable));
+	key.check = code_check(s, l);
 	key.first_line = ((__s32 *)s->code)[l->code_firstlineno / 4 & (PMT_CODE_BYTES / 4 - 1)];
 	*cause = PMT_CAUSES;
 	known = bpf_map_lookup_elem(&codes, &key);

@@ -69,6 +69,27 @@ static __always_inline __s64 rss_shared_pages(const struct mm_struct *mm, __u32 
 	return pages;
 }
 
+#define MAX_CPUS_UNROLLED \
+	64 /* beyond, the verifier would follow a loop over all of them for too long */
+
+struct cpu_sum {
+	const void *counters;
+	__s64 pages;
+};
+
+static long add_cpu(__u32 cpu, struct cpu_sum *sum)
+{
+	__u32 key = cpu;
+	__u64 *offset = bpf_map_lookup_elem(&cpu_offsets, &key);
+	__s32 rest = 0;
+
+	if (!offset)
+		return 1;
+	bpf_probe_read_kernel(&rest, sizeof(rest), sum->counters + *offset);
+	sum->pages += rest;
+	return 0;
+}
+
 /*
  * The pages of one kind exactly, as /proc/PID/status has them: never below 0, where the parts may be
  * for a moment. bpf_per_cpu_ptr() of a kernel symbol would need CONFIG_KALLSYMS_ALL: hence
@@ -76,26 +97,21 @@ static __always_inline __s64 rss_shared_pages(const struct mm_struct *mm, __u32 
  */
 static __always_inline __s64 rss_exact_pages(const struct mm_struct *mm, __u32 kind)
 {
-	__s64 pages = rss_shared_pages(mm, kind);
+	struct cpu_sum sum = {.pages = rss_shared_pages(mm, kind)};
 
 	if (!rss_is_batched()) {
 		const struct mm_struct___new *new = (const void *)mm;
-		const void *counters;
 
 		keep_here(new);
-		counters = by_kind(new, kind, counters);
-		for (__u32 cpu = 0; cpu < cfg_cpus && cpu < PMT_MAX_CPUS; cpu++) {
-			__u32 key = cpu;
-			__u64 *offset = bpf_map_lookup_elem(&cpu_offsets, &key);
-			__s32 rest = 0;
-
-			if (!offset)
-				break;
-			bpf_probe_read_kernel(&rest, sizeof(rest), counters + *offset);
-			pages += rest;
-		}
+		sum.counters = by_kind(new, kind, counters);
+		if (cfg_cpus > MAX_CPUS_UNROLLED)
+			bpf_loop(cfg_cpus, add_cpu, &sum, 0);
+		else
+			for (__u32 cpu = 0; cpu < cfg_cpus && cpu < MAX_CPUS_UNROLLED; cpu++)
+				if (add_cpu(cpu, &sum))
+					break;
 	}
-	return pages < 0 ? 0 : pages;
+	return sum.pages < 0 ? 0 : sum.pages;
 }
 
 /*

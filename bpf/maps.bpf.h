@@ -81,6 +81,11 @@ struct {
 	__type(value, struct pmt_walk);
 } walks __weak SEC(".maps");
 
+/*
+ * To wake the reader takes 10 us and more, from whoever runs. What names things does, since they may be
+ * gone soon (RING_WAKES: also if records that did not are before it); arenas wait for its next round.
+ */
+#define RING_WAKES BPF_RB_FORCE_WAKEUP
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);

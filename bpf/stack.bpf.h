@@ -45,9 +45,10 @@ static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, 
 		*cause = PMT_CAUSE_TABLE_FULL;
 		return sum;
 	}
-	if (bpf_ringbuf_output(
-		    &stack_events, &s->stack,
-		    offsetof(struct pmt_stack_rec, frames) + nr * sizeof(struct pmt_frame), 0)) {
+	if (bpf_ringbuf_output(&stack_events, &s->stack,
+			       offsetof(struct pmt_stack_rec, frames) +
+				       nr * sizeof(struct pmt_frame),
+			       RING_WAKES)) {
 		bpf_map_delete_elem(&sums, &key);
 		*cause = PMT_CAUSE_RECORD_LOST;
 		return NULL;

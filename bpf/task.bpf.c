@@ -21,7 +21,7 @@ static __always_inline void inherit_walk(__u32 ptgid, __u32 tgid)
 	struct pmt_child_rec r = {.type = PMT_REC_CHILD, .tgid = tgid, .parent = ptgid};
 	const struct pmt_walk *w = bpf_map_lookup_elem(&walks, &ptgid);
 
-	if (w && !bpf_ringbuf_output(&stack_events, &r, sizeof(r), 0))
+	if (w && !bpf_ringbuf_output(&stack_events, &r, sizeof(r), RING_WAKES))
 		bpf_map_update_elem(&walks, &tgid, w, BPF_ANY);
 }
 
@@ -45,9 +45,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	/* A child of vfork runs on its parent's mm until it execs. */
 	if (child->mm && child->mm != parent->mm) {
+		register_mm(child->mm, tgid);
 		if (cfg_stacks)
 			inherit_walk(ptgid, tgid);
-		register_mm(child->mm, tgid);
 	}
 	report(PMT_REC_FORK, child, parent, 0);
 	return 0;
@@ -62,7 +62,8 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct pmt_counts *c;
 	__u64 events, foreign, seen[2];
 	struct pmt_rss *r;
-	__u32 flags, begun;
+	__u64 begun, gone, came = 0;
+	__u32 flags;
 	__u64 key;
 
 	if (!t)
@@ -75,11 +76,12 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	foreign = c->last.foreign;
 	seen[0] = c->last.seen[0];
 	seen[1] = c->last.seen[1];
-	/* a child of vfork had nothing yet: it begins with what the new program begins with */
+	/*
+	 * A child of vfork had nothing yet: it begins with what the new program begins with. Without a
+	 * branch, which would double what the verifier goes through in register_mm().
+	 */
 	begun = c->begun;
-	if (begun)
-		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, 0, resident_pages(c->last.pages) * PAGE_BYTES,
-		      1);
+	gone = begun * resident_pages(c->last.pages) * PAGE_BYTES;
 	bpf_map_delete_elem(&walks, &tgid);
 
 	/* Nothing that was found out about the interpreter is true of the new program. */
@@ -96,8 +98,9 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		register_mm(task->mm, tgid);
 	key = c->mm;
 	r = bpf_map_lookup_elem(&rss, &key);
-	if (r && begun)
-		blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, resident_pages(r->pages) * PAGE_BYTES, 0, 0);
+	if (r)
+		came = begun * resident_pages(r->pages) * PAGE_BYTES;
+	blame(c, PMT_ON_RSS, PMT_CAUSE_EXEC, came, gone, begun);
 	if (flags & PMT_STOP_EXEC)
 		bpf_send_signal(SIGSTOP);
 	report(PMT_REC_EXEC, task, NULL, 0);

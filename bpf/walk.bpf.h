@@ -73,6 +73,15 @@ static __always_inline __u64 find_thread(const struct pmt_walk *w)
 	}
 	if (holder && user_u64(holder + l->tstate_thread_id) == s.self)
 		return holder;
+	/*
+	 * The first thread before the loop: the verifiers until 6.6 follow a loop's function once, and
+	 * take what it leaves then for what the loop leaves ("bpf: verify callbacks as if they are
+	 * called unknown number of times"). A first turn that finds nothing made that the result.
+	 */
+	if (s.interp) {
+		s.thread = user_u64(s.interp + l->interp_threads);
+		s.interp = user_u64(s.interp + l->interp_next);
+	}
 	bpf_loop(PMT_MAX_THREADS + PMT_MAX_INTERPS, visit_thread, &s, 0);
 	return s.found;
 }
@@ -148,6 +157,8 @@ static __always_inline __u32 walk(struct scratch *s, __u32 tgid)
 	__u64 thread;
 
 	s->stack.nr = s->stack.flags = 0;
+	for (int i = 0; i < NR_FILES; i++)
+		s->files[i].str = 0;
 	if (!w)
 		return PMT_CAUSE_NOT_READY;
 	thread = find_thread(w);

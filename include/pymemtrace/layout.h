@@ -115,13 +115,14 @@
 	FIELD(frame_instr, OFF, "_PyInterpreterFrame", "prev_instr|instr_ptr")                           \
 	FIELD(frame_lasti, OFF, "_frame", "f_lasti")                                                     \
 	FIELD(frame_owner, OFF, "_PyInterpreterFrame", "owner")                                          \
-	/* code objects; co_qualname and co_code_adaptive since 3.11 */                                  \
+	/* code objects; co_qualname and co_code_adaptive since 3.11, co_version since 3.12 */           \
 	FIELD(code_size, SIZE, "PyCodeObject", "")                                                       \
 	FIELD(code_firstlineno, OFF, "PyCodeObject", "co_firstlineno")                                   \
 	FIELD(code_filename, OFF, "PyCodeObject", "co_filename")                                         \
 	FIELD(code_name, OFF, "PyCodeObject", "co_qualname|co_name")                                     \
 	FIELD(code_linetable, OFF, "PyCodeObject", "co_linetable|co_lnotab")                             \
 	FIELD(code_adaptive, OFF, "PyCodeObject", "co_code_adaptive")                                    \
+	FIELD(code_version, OFF, "PyCodeObject", "co_version")                                           \
 	/* strings and bytes */                                                                          \
 	FIELD(unicode_length, OFF, "PyASCIIObject", "length")                                            \
 	FIELD(unicode_state, OFF, "PyASCIIObject", "state")                                              \

@@ -61,7 +61,7 @@ struct pmt_code_rec {
 	__u32 id;
 	__s32 first_line;
 	__u64 code, name_object;
-	__u64 table;		 /* address of the line table's bytes */
+	__u64 table;	  /* address of the line table's bytes */
 	__u32 table_size; /* of it, the first PMT_TABLE_BYTES are here; or PMT_TABLE_UNREAD */
 	__u32 pad;
 	struct pmt_text name, file;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Measures, and writes the report: bench.py REPORT VENV TRAPCOST (bench.sh prepares them).
+"""Measures, and writes the report: bench.py REPORT VENV TRAPCOST [PART...] (bench.sh prepares them).
 
-VENV is a virtual environment of memray and pymemtrace, or what could be had of them: VENV/versions
-has lines "NAME version", VENV/missing "NAME why".
+VENV is a virtual environment of memray, pymemtrace and pyperformance, or what could be had of them:
+VENV/versions has lines "NAME version", VENV/missing "NAME why".
 """
 import os
 import sys
@@ -11,7 +11,10 @@ import time
 import attach
 import benchlib as bench
 import programs
+import sampling
 import snapshots
+import tooling
+import walks
 
 
 class Venv:
@@ -33,11 +36,19 @@ def main():
     small_pools = bench.interpreter('pyenv-3.9*', 'pyenv-3.8*', 'bullseye-3.9')
     if not main_python:
         sys.exit('bench: neither pyenv 3.12 nor Debian\'s python3.11 is here')
+    everything = {
+        'programs': lambda: programs.report(main_python, venv, trapcost),
+        'walks': walks.report,
+        'sampling': lambda: sampling.report(main_python),
+        'tooling': lambda: tooling.report(main_python),
+        'snapshots': lambda: snapshots.report([
+            (main_python, 'pools of 16 KiB'),
+            (small_pools, 'pools of 4 KiB (CPython 3.9 or older)')]),
+        'attach': lambda: attach.report(main_python),
+    }
     parts, kept = [], []
-    for text, ok in (programs.report(main_python, venv, trapcost),
-                     snapshots.report([(main_python, 'pools of 16 KiB'),
-                                       (small_pools, 'pools of 4 KiB (CPython 3.9 or older)')]),
-                     attach.report(main_python)):
+    for name in sys.argv[4:] or everything:
+        text, ok = everything[name]()
         parts.append(text)
         kept.append(ok)
     head = ('# What it costs, measured\n\n'

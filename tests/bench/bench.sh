@@ -3,15 +3,18 @@
 #
 # `make bench`: measures what watching and reading cost, beside other tools, and writes a report.
 #
-# usage: bench.sh [REPORT]     (default docs/overhead.md; BUILD: where the binary is)
+# usage: bench.sh [REPORT [PART...]]  (default docs/overhead.md, all parts that bench.py names;
+#                                      BUILD: where the binary is)
 #
-# memray and pymemtrace come from PyPI into a virtual environment in $PMT_CACHE. Takes about five
-# minutes and 1.3 GiB of memory; ends with status 1 if a promise of the documentation was not kept.
+# memray, pymemtrace and pyperformance come from PyPI into a virtual environment in $PMT_CACHE. Takes
+# about half an hour and 1.3 GiB of memory; ends with status 1 if a promise of the documentation was
+# not kept.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 export BUILD=${BUILD:-$top/build}
 export PMT_CACHE=${PMT_CACHE:-/var/cache/pymemtrace-bpf-tests}
 report=${1:-$top/docs/overhead.md}
+[ $# = 0 ] || shift
 
 stop() {
 	echo "bench: $*" >&2
@@ -32,6 +35,7 @@ python=$("$top/tests/tools/interpreters.sh" 'pyenv-3.12*' | grep -v '^#' | head 
 python=${python:-/usr/bin/python3.11}
 [ -x "$python" ] || stop "no $python"
 venv=$PMT_CACHE/bench-$(basename "$python")
+packages="memray pymemtrace pyperformance django" # the last: what a program of pyperformance needs
 
 pip_version() {
 	"$venv/bin/pip" show "$1" 2>/dev/null | sed -n 's/^Version: //p'
@@ -47,18 +51,18 @@ make_venv() {
 	chmod +x "$venv/bin/cc-without-werror"
 	: >"$venv/versions"
 	: >"$venv/missing"
-	for package in memray pymemtrace; do
+	for package in $packages; do
 		if CC=$venv/bin/cc-without-werror "$venv/bin/pip" install --quiet "$package" >"$log" 2>&1; then
 			echo "$package $(pip_version "$package")" >>"$venv/versions"
 		else
 			echo "$package $(grep -v '^\[notice\]' "$log" | tail -n 1)" >>"$venv/missing"
 		fi
 	done
-	touch "$venv/.complete"
+	echo "$packages" >"$venv/.complete"
 }
-if [ ! -e "$venv/.complete" ] || [ -s "$venv/missing" ]; then
-	echo "bench: memray and pymemtrace into $venv" >&2
+if [ "$(cat "$venv/.complete" 2>/dev/null)" != "$packages" ] || [ -s "$venv/missing" ]; then
+	echo "bench: $packages into $venv" >&2
 	make_venv || stop "no virtual environment: python3-venv is missing?"
 fi
 
-exec python3 -B "$top/tests/bench/bench.py" "$report" "$venv" "$BUILD/tests/bench/trapcost"
+exec python3 -B "$top/tests/bench/bench.py" "$report" "$venv" "$BUILD/tests/bench/trapcost" "$@"

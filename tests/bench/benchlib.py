@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What the measurements share: the machine, interpreters, programs with a gate, the tool's account."""
+import ctypes
 import json
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'live'))
@@ -89,6 +92,51 @@ class Program:
         raise AssertionError('%s: no figures' % self.process.args)
 
 
+class Recorder(live.Tool):
+    """`record` of one process, into JSON if nothing else is said; entered when it follows the
+    stacks."""
+
+    def __init__(self, pid, *args):
+        if '-o' not in args:
+            args += ('--format', 'json')
+        super().__init__('record', '-q', '-p', pid, *args)
+        self.target = pid
+
+    def __enter__(self):
+        number = live.wait_until(self._walks, 'record to load its programs')
+        live.wait_until(lambda: in_map(number, self.target), 'record to follow %d' % self.target)
+        self.attach_ms = (time.monotonic() - self.started) * 1e3
+        return self
+
+    def _walks(self):
+        assert self.process.poll() is None, 'record: %s' % self.err()
+        return map_ids(self.pid).get('walks')
+
+    def profile(self):
+        """Ends it."""
+        return json.loads(self.end(signal.SIGINT).ok().out)
+
+
+class Stat(live.Tool):
+    """`stat` of one process."""
+
+    def __init__(self, pid):
+        super().__init__('-p', pid, '--format', 'json')
+
+    def __enter__(self):
+        self.until('"kind"')
+        return self
+
+
+def tool_of(mode, pid):
+    """The tool that watches in this mode, or None. Enter it: then it does watch."""
+    if mode == 'stat':
+        return Stat(pid)
+    if mode.startswith('record'):
+        return Recorder(pid, *mode.split()[1:])
+    return None
+
+
 def cpu_seconds(pid):
     """user + system so far of a process that is alive."""
     fields = live.proc(pid, 'stat').rpartition(b') ')[2].split()
@@ -99,8 +147,11 @@ def bpf_accounts(pid):
     """{program's name: (runs, ns)} of a process's BPF programs; needs kernel.bpf_stats_enabled."""
     found, folder = {}, '/proc/%d/fdinfo' % pid
     for name in os.listdir(folder):
-        with open(os.path.join(folder, name)) as f:
-            text = f.read()
+        try:
+            with open(os.path.join(folder, name)) as f:
+                text = f.read()
+        except OSError:  # closed meanwhile
+            continue
         if 'link_id:' in text or 'prog_tag:' not in text:
             continue
         number, ns, runs = (int(re.search(r'^%s:\s*(\d+)' % key, text, re.M).group(1))
@@ -109,28 +160,74 @@ def bpf_accounts(pid):
     return found
 
 
+BPF_MAP_LOOKUP, BPF_MAP_FD_BY_ID, BPF_OBJECT_INFO = 1, 14, 15  # bpf(2)
+
+
+def bpf(command, *words):
+    """bpf(2) with these 64-bit words of attributes; -1 for an error."""
+    attr = (ctypes.c_uint64 * 16)(*words)
+    return live._libc.syscall(321, command, attr, ctypes.sizeof(attr))
+
+
+def map_ids(pid):
+    """{name: number} of the maps that a process holds."""
+    found, folder = {}, '/proc/%d/fdinfo' % pid
+    info = ctypes.create_string_buffer(80)
+    for name in os.listdir(folder):
+        try:
+            with open(os.path.join(folder, name)) as f:
+                m = re.search(r'^map_id:\s*(\d+)', f.read(), re.M)
+        except OSError:
+            continue
+        fd = bpf(BPF_MAP_FD_BY_ID, int(m.group(1))) if m else -1
+        if fd < 0:
+            continue
+        if bpf(BPF_OBJECT_INFO, fd | ctypes.sizeof(info) << 32, ctypes.addressof(info)) == 0:
+            found[info.raw[24:40].rstrip(b'\0').decode()] = int(m.group(1))
+        os.close(fd)
+    return found
+
+
+def in_map(number, key):
+    """Has the map this key, a __u32?"""
+    fd = bpf(BPF_MAP_FD_BY_ID, number)
+    if fd < 0:
+        return False
+    word, value = ctypes.c_uint32(key), ctypes.create_string_buffer(1 << 16)
+    found = bpf(BPF_MAP_LOOKUP, fd, ctypes.addressof(word), ctypes.addressof(value)) == 0
+    os.close(fd)
+    return found
+
+
 def rss_events(tool_pid, target_pid):
     """rss_stat events that the tool has counted of a process, from its map."""
-    with_fd = set()
-    folder = '/proc/%d/fdinfo' % tool_pid
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name)) as f:
-            m = re.search(r'^map_id:\s*(\d+)', f.read(), re.M)
-        if m:
-            with_fd.add(m.group(1))
-    for number in with_fd:
-        if json.loads(bpftool('map', 'show', 'id', number)).get('name') != 'rss':
-            continue
-        for row in json.loads(bpftool('map', 'dump', 'id', number)):
-            value = row['formatted']['value']
-            if value['tgid'] == target_pid:
-                return value['events']
+    for row in json.loads(bpftool('map', 'dump', 'id', str(map_ids(tool_pid)['rss']))):
+        value = row['formatted']['value']
+        if value['tgid'] == target_pid:
+            return value['events']
     return 0
 
 
 def bpftool(*args):
     path = '/usr/sbin/bpftool' if os.path.exists('/usr/sbin/bpftool') else 'bpftool'
     return subprocess.run([path, '-j'] + list(args), check=True, stdout=subprocess.PIPE).stdout
+
+
+class bpf_statistics:
+    """kernel.bpf_stats_enabled for the length of a with-block."""
+    PATH = '/proc/sys/kernel/bpf_stats_enabled'
+
+    def __enter__(self):
+        with open(self.PATH) as f:
+            self.was = f.read()
+        self.write('1')
+
+    def __exit__(self, *exc):
+        self.write(self.was)
+
+    def write(self, value):
+        with open(self.PATH, 'w') as f:
+            f.write(value)
 
 
 # --- figures as text ------------------------------------------------------------------------------

@@ -191,15 +191,21 @@ static bool exists(const struct bpf_id *id)
 	return true;
 }
 
-struct trace *open_session(bool pools, bool programs)
+struct trace *open_session_with(const struct trace_options *o)
 {
-	struct trace_options o = {.arenas = true, .pools = pools, .programs = programs};
 	struct fault f = {};
 	struct trace *t;
 
 	nr_ids_before = collect_ids(ids, ARRAY_SIZE(ids));
-	assert_no_fault(trace_open(&t, &o, &f), f);
+	assert_no_fault(trace_open(&t, o, &f), f);
 	return t;
+}
+
+struct trace *open_session(bool pools, bool programs)
+{
+	struct trace_options o = {.arenas = true, .pools = pools, .programs = programs};
+
+	return open_session_with(&o);
 }
 
 static time_t seconds(void)

@@ -52,6 +52,7 @@ struct trace_counts assert_rss_exact(struct trace *t, pid_t pid);
 
 /* As trace_open and trace_close; the second fails if a link, program or map of the session remains. */
 struct trace *open_session(bool pools, bool programs);
+struct trace *open_session_with(const struct trace_options *o);
 void close_session(struct trace *t);
 
 /* The next event, waiting up to ten seconds for it; fails the test if there is none. */

@@ -15,6 +15,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'live'))
 import livelib as live
+from liverecord import Record
 from livetarget import Interpreter, Target, parse_account, rss
 
 SERIES, PYTHONS = sys.argv[1], sys.argv[2:]
@@ -138,6 +139,54 @@ def stat_events(interpreter):
         live.assert_equal(live.probed_bytes(t.pid), 0, 'breakpoints left in the target')
 
 
+# Each function's growth is known by construction.
+GROWING = """
+import mmap, signal, sys
+signal.signal(10, lambda n, f: None)
+DATA, kept = bytes(1 << 20), []
+def fill(n):
+    for i in range(n):
+        kept.append(mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)); kept[-1].write(DATA)
+def first(): fill(4)
+def second(): fill(12)
+def third(): [fill(28) for i in (1,)]
+def point(): sys.stderr.write('.'), sys.stderr.flush(), signal.pause()
+point()
+first(), second(), third()
+point()
+"""
+GREW = {'first': 4, 'second': 12, 'third': 28}
+
+
+def record(interpreter, *args):
+    """Stacks of growth: every function has its own, all adds up, and outputs say how exact it is."""
+    with Target(interpreter, command=[interpreter.path, '-c', GROWING]) as t:
+        t.point()
+        with Record('-p', t.pid, *args) as tool:
+            t.next_point()
+            kernel = rss(t.pid)
+            profile = tool.finish()
+            text = live.show(live.run('report', tool.path).ok().out)
+        live.assert_equal(live.probed_bytes(t.pid), 0, 'breakpoints left in the target')
+    profile.assert_explained(t.pid)
+    profile.assert_kept(t.pid)
+    live.assert_equal(profile.doc['batched'], bool(RSS_BATCH), 'batched')
+    live.assert_equal('64 pages' in text, bool(RSS_BATCH), 'text: ' + text[:500])
+    got = {k: v for k, v in kernel.items() if k != 'swap_bytes'}
+    # kinds are batched each for itself
+    assert abs(profile.process(t.pid)['rss_after_bytes'] - sum(got.values())) <= RSS_BATCH * 3, got
+    for name, mib in GREW.items():
+        growth = profile.total(name, pid=t.pid).growth
+        # what the interpreter touches on the way, one kind of one thread, and the samples' error
+        room = 32 * PAGE + RSS_BATCH + (0 if '--exact' in args else max(mib << 20, 10 << 20) // 10)
+        assert (mib << 20) - room <= growth <= (mib << 20) + room, '%s: %d bytes, not %d MiB' % (
+            name, growth, mib)
+
+
+def record_exact(interpreter):
+    record(interpreter, '--exact')
+
+
 def demo():
     """The README's demo from where the build is done: its reports, and an end by itself."""
     script = os.path.join(live.TOP, 'tests/tools/demo.sh')
@@ -163,7 +212,7 @@ def main():
         name = os.path.basename(path)
         version = subprocess.run([path, '-V'], stdout=subprocess.PIPE).stdout.decode().split()[1]
         python = Interpreter(name, '/', path, version, 'stripped')
-        for case in (snapshot, stat_reports, stat_events):
+        for case in (snapshot, stat_reports, stat_events, record, record_exact):
             cases.add('%s: %s %s' % (SERIES, name, case.__name__.replace('_', ' ')), case, python)
     if SERIES == '6.1':  # of the Debian that the README names
         cases.add(SERIES + ': demo', demo)

@@ -205,8 +205,29 @@ void collector_forget(struct collector *c, pid_t pid)
 		return;
 	collector_drain(c); /* while its records can still be completed from memory */
 	f->process = NULL;
+	f->parent = 0;
 	maps_done(&f->maps);
 	f->has_maps = false;
+}
+
+void collector_hear(struct collector *c, pid_t pid)
+{
+	struct followed *f = find_pid(c, pid);
+
+	if (f)
+		f->heard = true;
+}
+
+int collector_adopt(struct collector *c, uint32_t tgid, pid_t pid, pid_t *ret_parent)
+{
+	struct followed *f = collect_find(c, tgid);
+
+	if (!f || !f->parent)
+		return -ESRCH;
+	f->pid = pid;
+	f->heard = true;
+	*ret_parent = f->parent_pid;
+	return 0;
 }
 
 void collector_drop(struct collector *c, uint32_t tgid)
@@ -266,6 +287,7 @@ static void on_child(void *ctx, const struct pmt_child_rec *r)
 		HASH_ADD(hh, c->followed, tgid, sizeof(f->tgid), f);
 	}
 	f->parent = r->parent;
+	f->parent_pid = parent->pid ? parent->pid : parent->parent_pid;
 	f->format = parent->format;
 	f->lasti_unit = parent->lasti_unit;
 }
@@ -338,7 +360,7 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	struct stack *stack;
 	struct sum *sum;
 
-	if (!f || !f->pid)
+	if (!f || !f->pid || !(f->heard || c->shares))
 		return;
 	HASH_FIND(hh, f->stacks, &s->stack, sizeof(s->stack), stack);
 	sum = stack ? find_sum(f, s) : NULL;

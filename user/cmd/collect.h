@@ -36,6 +36,18 @@ int collector_follow(struct collector *c, struct process *p, struct fault *f);
 /* Its memory is not asked any more: exec, or its end. What was collected stays. */
 void collector_forget(struct collector *c, pid_t pid);
 
+/*
+ * Its rows are wanted, those of its time before included. What ends unheard leaves none: a child between
+ * fork and exec, for example. Where shares are kept, all are.
+ */
+void collector_hear(struct collector *c, pid_t pid);
+
+/*
+ * A child that ended before anybody could look at it: what was collected is pid's from here on, and
+ * *ret_parent whose child it was. -ESRCH: nothing is known of it, or it had become another program.
+ */
+int collector_adopt(struct collector *c, uint32_t tgid, pid_t pid, pid_t *ret_parent);
+
 /* Nothing of this process (as in trace_tgid) is asked for any more: what it took, here and in BPF's maps, is free again. */
 void collector_drop(struct collector *c, uint32_t tgid);
 

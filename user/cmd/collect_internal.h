@@ -55,7 +55,9 @@ struct opening {
 struct followed {
 	pid_t pid; /* 0: a child that nobody watches yet */
 	uint32_t tgid;
-	uint32_t parent;	 /* tgid; 0: not known */
+	uint32_t parent;	 /* tgid; 0: not known, or of no meaning any more */
+	pid_t parent_pid;	 /* or that of the nearest ancestor that somebody watches */
+	bool heard;		 /* its sums become rows */
 	struct process *process; /* NULL: forgotten */
 	enum line_format format;
 	int32_t lasti_unit;

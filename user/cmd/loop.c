@@ -230,6 +230,8 @@ static void totals(struct loop *r)
 		if (w->phase == WATCH_RUNNING && w->has_base &&
 		    watch_sample(w, r->trace, r->o, NULL, &f))
 			has_ended(r, w);
+		if (r->rss_only)
+			loop_announce(r, w); /* a child so young that it was not yet */
 		if (was_recorded(r, w))
 			trace_read(r->trace, w->process.target->pid, &w->last.counts, NULL);
 	}

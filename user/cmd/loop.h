@@ -24,6 +24,8 @@ struct listener {
 	void (*exec)(void *ctx,
 		     struct watched *w); /* it is another program: the total of the one before */
 	void (*end)(void *ctx, struct watched *w); /* it ended: w->wait_status, and its total */
+	/* a child whose life was too short to be looked at; NULL: not asked for */
+	void (*brief)(void *ctx, pid_t pid, pid_t parent);
 	void (*problem)(void *ctx, const struct watched *w, const struct fault *f);
 	void (*lost)(void *ctx);   /* a process could not be watched */
 	void (*flush)(void *ctx);  /* after a round */

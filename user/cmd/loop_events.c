@@ -96,9 +96,19 @@ static void on_unwatched_exit(struct loop *r, const struct trace_event *ev)
 {
 	if (r->stacks) {
 		collector_drain(r->stacks);
+		loop_brief(r, ev->pid, ev->tgid);
 		collector_drop(r->stacks, ev->tgid);
 	}
 	trace_remove_target(r->trace, ev->pid);
+}
+
+/* What a child was between fork and exec is its parent's doing, and what it is now nobody looked at. */
+static void on_unwatched_exec(struct loop *r, const struct trace_event *ev)
+{
+	if (!r->stacks)
+		return;
+	collector_drain(r->stacks);
+	collector_drop(r->stacks, ev->tgid);
 }
 
 void loop_drain_events(struct loop *r)
@@ -112,6 +122,8 @@ void loop_drain_events(struct loop *r)
 			on_fork(r, ev.pid, ev.parent);
 		else if (ev.type == PMT_REC_EXEC && w)
 			on_exec(r, w);
+		else if (ev.type == PMT_REC_EXEC)
+			on_unwatched_exec(r, &ev);
 		else if (ev.type == PMT_REC_ENTRY && w)
 			on_entry(r, w);
 		else if (ev.type == PMT_REC_EXIT && w)

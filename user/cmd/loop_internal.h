@@ -28,6 +28,9 @@ bool loop_may_yet_start(const struct watched *w);
 void loop_announce(struct loop *r, struct watched *w);
 void loop_end(struct loop *r, struct watched *w, int wait_status);
 
+/* The listener's brief, of a child that has ended and is still counted. */
+void loop_brief(struct loop *r, pid_t pid, uint32_t tgid);
+
 /* What BPF reports of the lives of processes, as far as it is there. */
 void loop_drain_events(struct loop *r);
 

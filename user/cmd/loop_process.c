@@ -152,7 +152,19 @@ void loop_announce(struct loop *r, struct watched *w)
 	if (!w->has_base || w->announced)
 		return;
 	w->announced = w->answered = true;
+	if (r->stacks)
+		collector_hear(r->stacks, w->process.target->pid);
 	r->listener->begin(r->ctx, w);
+}
+
+void loop_brief(struct loop *r, pid_t pid, uint32_t tgid)
+{
+	pid_t parent;
+
+	if (!r->stacks || !r->listener->brief || collector_adopt(r->stacks, tgid, pid, &parent))
+		return;
+	collector_update(r->stacks);
+	r->listener->brief(r->ctx, pid, parent);
 }
 
 void loop_end(struct loop *r, struct watched *w, int wait_status)
@@ -165,10 +177,14 @@ void loop_end(struct loop *r, struct watched *w, int wait_status)
 	if (r->stacks)
 		collector_update(r->stacks);
 	tgid = trace_tgid(r->trace, w->process.target->pid); /* known as long as it is a target */
+	if (!w->has_base && !w->answered && !w->from_start && !w->asked && !w->left_out)
+		loop_brief(r, w->process.target->pid, tgid);
 	watch_end(w, r->trace);
 	if (r->stacks)
 		collector_forget(r->stacks, w->process.target->pid);
 	loop_announce(r, w);
+	if (r->stacks)
+		collector_update(r->stacks); /* it may just have been heard of */
 	r->listener->end(r->ctx, w);
 	if (r->stacks)
 		collector_drop(r->stacks, tgid);

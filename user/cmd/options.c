@@ -53,7 +53,8 @@ static const struct {
 	{{"interval", 'i', "SECONDS", 0, "time between reports", 2}, OPT_INTERVAL},
 	{{"reports", 'n', "REPORTS", 0, "end after so many", 2}, OPT_REPORTS},
 	{{"duration", 'd', "SECONDS", 0, "end after this time (90s, 5m, 1h)", 2}, OPT_DURATION},
-	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool", 2}, OPT_EVENT},
+	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool; 'list' says what they are", 2},
+	 OPT_EVENT},
 	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
 	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},
 	{{"inverted", KEY_INVERTED, 0, 0, "the tree from the functions to their callers", 3},
@@ -171,6 +172,13 @@ static bool is_word_of(const char *words, const char *word)
 static unsigned int parse_events(const struct command *c, const char *list)
 {
 	unsigned int events = 0;
+
+	if (!strcmp(list, "list")) {
+		puts("rss    the resident set: pages that came and went\n"
+		     "arena  pymalloc's arenas: who opened them, who let them go\n"
+		     "pool   pymalloc's pools, opened (a build with the symbol allocate_from_new_pool)");
+		exit(report_printed(0));
+	}
 
 	while (*list) {
 		size_t len = strcspn(list, ",");

@@ -27,8 +27,14 @@ static int open_trace(struct loop *r, struct fault *f)
 		.step_shift = o->exact ? 0 : COLLECT_STEP_SHIFT,
 		.max_stacks = (uint32_t)o->stacks,
 	};
-	int err = trace_open(&r->trace, &to, f);
+	int err;
 
+	if (!trace_can_walk()) {
+		fault_set(f, ENOTSUP, "this kernel cannot walk stacks");
+		fault_hint(f, "pymemtrace-bpf doctor: stack_walk; stat works without");
+		return -ENOTSUP;
+	}
+	err = trace_open(&r->trace, &to, f);
 	if (err)
 		return err;
 	r->stacks = collector_new(r->trace, o->events, to.step_shift, false);

@@ -19,6 +19,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MAX_PROCESSES 4096 /* more are counted as lost */
+
 /* pymemtrace-4242-20261123120000.pmt; of a program that is started, its name instead of the PID */
 static char *default_path(const struct options *o)
 {
@@ -179,6 +181,35 @@ static void end(void *ctx, struct watched *w)
 	}
 }
 
+static const struct profile_process *find_process(const struct profile *p, pid_t pid)
+{
+	for (uint32_t i = 0; i < p->nr_processes; i++)
+		if (p->processes[i].pid == pid)
+			return &p->processes[i];
+	return NULL;
+}
+
+/* It ran what its parent runs: nobody saw anything else. */
+static void brief(void *ctx, pid_t pid, pid_t parent)
+{
+	struct recorder *r = ctx;
+	struct profile *p = collector_total(r->stacks);
+	struct profile_process *of;
+	struct trace_counts c;
+
+	if (!find_process(p, parent)) /* left out, or no Python */
+		return;
+	if (p->nr_processes >= MAX_PROCESSES || trace_read(r->trace, pid, &c, NULL) ||
+	    profile_add_process(p, pid, &of)) {
+		r->lost = true;
+		return;
+	}
+	replace(&of->command, find_process(p, parent)->command);
+	replace(&of->python, find_process(p, parent)->python);
+	if (collector_account(p, pid, NULL, &c))
+		r->lost = true;
+}
+
 static void lost(void *ctx)
 {
 	((struct recorder *)ctx)->lost = true;
@@ -211,7 +242,7 @@ static void flush(void *ctx)
 	const struct profile *p = collector_total(r->stacks);
 	struct fault f = {0};
 
-	if (r->writer && !r->broken)
+	if (r->writer && !r->broken && p->nr_processes)
 		check_written(r, pmt_writer_update(r->writer, p, &f), &f);
 	if (r->progress)
 		show_progress(r, p);
@@ -228,6 +259,7 @@ const struct listener record_listener = {
 	.total = total,
 	.exec = exec_,
 	.end = end,
+	.brief = brief,
 	.problem = problem,
 	.lost = lost,
 	.flush = flush,
@@ -272,6 +304,10 @@ static int finish(struct recorder *r, struct fault *f)
 {
 	int err;
 
+	if (r->writer && !collector_total(r->stacks)->nr_processes) {
+		sink_abort(&r->sink); /* it is empty, and goes */
+		return 0;
+	}
 	if (r->broken) {
 		*f = r->why;
 		err = -f->err;
@@ -307,8 +343,10 @@ int recorder_close(struct recorder *r)
 		fault_hint(&f, "what was written can be read: pymemtrace-bpf report %s", shown);
 	if (err)
 		report_fault(&f);
-	else if (r->writer)
+	else if (r->writer && collector_total(r->stacks)->nr_processes)
 		report_note(r->o, "next: pymemtrace-bpf report %s", shown);
+	else if (r->writer && !r->failed && !r->o->program)
+		report_note(r->o, "no Python was seen: nothing is recorded");
 	pmt_writer_free(r->writer);
 	free(r->path);
 	if (err || r->failed)

@@ -27,6 +27,11 @@ static int run(const struct options *o)
 	err = stat_report_open(&out, o, &f);
 	if (err)
 		return report_fault(&f);
+	if (out.top && !trace_can_walk()) {
+		report_note(o, "this kernel cannot walk stacks (doctor: stack_walk): "
+			       "no functions are named");
+		out.top = 0;
+	}
 	if (out.top) {
 		to.stack_events = 1u << PMT_ON_RSS;
 		to.step_shift = COLLECT_STEP_SHIFT;

@@ -83,9 +83,6 @@ static json_t *account_json(const struct profile *p, const struct profile_select
 				   json_integer(profile_net(&a.unattributed)));
 	err |= json_object_set_new(o, "attributed",
 				   record_json(&profile_change_table, &a.attributed));
-	err |= json_object_set_new(
-		o, "attributed_error_bytes",
-		json_integer(s->event == PROFILE_RSS ? profile_error(p, a.attributed.events) : 0));
 	err |= json_object_set_new(o, "causes", causes_json(a.causes));
 	return checked(o, err);
 }

@@ -33,8 +33,6 @@ static json_t *attribution_schema(void)
 	schema_add(o, "attributed_bytes", schema_integer("of it put down to functions"));
 	schema_add(o, "unattributed_bytes", schema_integer("sum of causes"));
 	schema_add(o, "attributed", schema_ref("growth"));
-	schema_add(o, "attributed_error_bytes",
-		   schema_integer("one standard error, from sampling; 0 when exact"));
 	schema_add(o, "causes", schema_ref("causes"));
 	return o;
 }

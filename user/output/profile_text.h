@@ -32,8 +32,8 @@ struct profile_view;
  * For `stat`: who made RSS grow or shrink in an interval, what changed most first, whatever its
  * sign; then in one line how much was seen:
  *
- *	     self      total  function     file
- *	+20.0 MiB  +23.0 MiB  Loader.load  /srv/app/load.py:47
+ *	     self  ± error      total  function     file
+ *	+20.0 MiB  1.6 MiB  +23.0 MiB  Loader.load  /srv/app/load.py:47
  *	# by function: RSS +23.5 MiB seen, +22.0 MiB of it in Python; not: [no Python thread] +1.5 MiB
  *
  * pid 0: all. top 0: only the line; nothing at all if nothing was seen. -ENOMEM.

@@ -164,9 +164,6 @@ static void print_seen(FILE *out, const struct profile *p, const struct profile_
 		return;
 	fprintf(out, "# by function: RSS %s seen, ", profile_text_net(text, profile_net(&seen)));
 	fprintf(out, "%s", profile_text_net(text, profile_net(&a.attributed)));
-	if (profile_error(p, a.attributed.events))
-		fprintf(out, " ± %s",
-			profile_text_gross(text, profile_error(p, a.attributed.events)));
 	fputs(" of it in functions", out);
 	for (int c = 0; c < PROFILE_CAUSES; c++) {
 		if (!a.causes[c].growth && !a.causes[c].shrink)
@@ -175,7 +172,7 @@ static void print_seen(FILE *out, const struct profile *p, const struct profile_
 			profile_text_net(text, profile_net(&a.causes[c])));
 		between = ", ";
 	}
-	fputc('\n', out);
+	fputs(p->batched ? "; in steps of 64 pages per thread and kind\n" : "\n", out);
 }
 
 int profile_print_functions(FILE *out, const struct profile *p, pid_t pid, uint64_t top)
@@ -188,6 +185,8 @@ int profile_print_functions(FILE *out, const struct profile *p, pid_t pid, uint6
 	if (err)
 		return err;
 	table_column(&t, "self", true);
+	if (!p->exact)
+		table_column(&t, "± error", true);
 	table_column(&t, "total", true);
 	table_column(&t, "function", false);
 	table_column(&t, "file", false);
@@ -198,6 +197,8 @@ int profile_print_functions(FILE *out, const struct profile *p, pid_t pid, uint6
 		if (!r->self_change.growth && !r->self_change.shrink)
 			continue;
 		net_cell(&t, &r->self_change, r->self);
+		if (!p->exact)
+			gross_cell(&t, r->error);
 		net_cell(&t, &r->total_change, r->total);
 		name_cells(&t, p, r, r->hot_line > 0 ? r->hot_line : r->first_line);
 		top--;

@@ -170,6 +170,17 @@ static int probe_ringbuf(char *detail, size_t size)
 	return yes(detail, size, "created one");
 }
 
+/* A walk of 127 frames takes loops that the verifier follows once. */
+static int probe_stack_walk(char *detail, size_t size)
+{
+	int has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, NULL);
+
+	if (has < 0)
+		return no(detail, size, "trying bpf_loop", has);
+	snprintf(detail, size, has ? "bpf_loop is there" : "no bpf_loop, which is in Linux 5.17");
+	return has;
+}
+
 /* Something of our own to probe; never called, so that the probe never costs anything. */
 static void __attribute__((noinline, used)) probe_here(void)
 {
@@ -359,6 +370,8 @@ const struct feature_row features[FEATURE_COUNT] = {
 		"stat cannot run", true, probe_task_iter},
 	[FEATURE_RINGBUF] = {"ringbuf", "fork, exec and exit as they happen",
 		"no --children, no -- PROGRAM", true, probe_ringbuf},
+	[FEATURE_STACK_WALK] = {"stack_walk", "the Python stacks that made memory grow",
+		"no record; stat names no functions", true, probe_stack_walk},
 	[FEATURE_UPROBE_MULTI] = {"uprobe_multi", "probes attached in milliseconds",
 		"perf uprobes: slower to detach, and they need CAP_SYS_ADMIN", false,
 		probe_uprobe_multi},

@@ -21,6 +21,7 @@ enum feature {
 	FEATURE_RSS_EXACT, /* counted per page, not per 64 (since 6.2) */
 	FEATURE_TASK_ITER,
 	FEATURE_RINGBUF,
+	FEATURE_STACK_WALK, /* bpf_loop, since 5.17 */
 	FEATURE_UPROBE_MULTI,
 	FEATURE_PERF_UPROBE,
 	FEATURE_MEM, /* /proc/PID/mem of another process */

@@ -2,6 +2,7 @@
 /*
  * Stacks: what BPF says of code objects and stacks as it meets them, and the sums.
  */
+#include "trace/features.h"
 #include "trace/session.h"
 
 #include "base/cleanup.h"
@@ -103,6 +104,11 @@ int trace_set_walk(struct trace *t, pid_t pid, const struct pmt_walk *w, struct 
 uint32_t trace_tgid(struct trace *t, pid_t pid)
 {
 	return resolve_tgid(t, pid);
+}
+
+bool trace_can_walk(void)
+{
+	return feature_has(FEATURE_STACK_WALK, NULL);
 }
 
 void trace_stop(struct trace *t)

@@ -116,8 +116,9 @@ static int begin_counting(struct trace *t, uint32_t tgid)
 	int err;
 
 	err = bpf_map__lookup_elem(counts, &tgid, sizeof(tgid), &c, sizeof(c), 0);
-	if (!err && !c.ended)
-		return 0;
+	if (!err)
+		return c.ended ? -ESRCH
+			       : 0; /* what was counted of it is not lost, but it has ended */
 	memset(&c, 0, sizeof(c));
 	return bpf_map__update_elem(counts, &tgid, sizeof(tgid), &c, sizeof(c), BPF_ANY);
 }

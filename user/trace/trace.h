@@ -108,6 +108,9 @@ struct trace_sink {
 	void *ctx;
 };
 
+/* Whether stacks can be walked here at all. */
+bool trace_can_walk(void);
+
 /* Says how to walk in a process; forgotten at its exec. Before that its growth is "not ready". */
 int trace_set_walk(struct trace *t, pid_t pid, const struct pmt_walk *w, struct fault *f);
 
