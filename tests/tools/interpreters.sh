@@ -79,6 +79,13 @@ copy_libraries() {
 	done
 }
 
+# What glibc loads when a thread ends by pthread_exit(), as it does until 3.8.
+add_libgcc() {
+	local file
+	file=$(ldconfig -p | awk '$1 == "libgcc_s.so.1" && /x86-64/ { print $NF; exit }')
+	[ -z "$file" ] || copy_file "$1" "$file"
+}
+
 # Only .dynsym is left of the symbols, as in the official container images.
 make_stripped_root() {
 	local prefix=$1 minor=$2 root=$3 part=$3.part lib
@@ -120,6 +127,7 @@ list_pyenv() {
 			missing "stripped-$version" "copying failed"
 			continue
 		fi
+		add_libgcc "$cache/stripped-$version"
 		print_interpreter "stripped-$version" "$cache/stripped-$version" \
 			"$prefix/bin/python$minor" stripped
 	done

@@ -4,10 +4,12 @@ pages that is known by construction: each touches pages of its own, in one call 
 
 Blocks in pause(2), does it all, then tells on stderr, as JSON, and blocks again:
 
-    {"truth": {"outer": [30, 0, 4], ...}, "steps": {"step_nested": 614400, ...}}
+    {"truth": {"outer": [30, 0, 4], ...}, "totals": {"outer": 150, ...},
+     "steps": {"step_nested": 614400, ...}}
 
 pages that each function grew and shrank by itself, and how many more the interpreter may take for it;
-by how many bytes the kernel's figure of its RSS changed in each step.
+how many it grew by with all that it called; by how many bytes the kernel's figure of its RSS changed
+in each step.
 """
 import functools
 import importlib
@@ -27,6 +29,7 @@ OWN_PAGES = 4
 ONES = memoryview(b'\x01' * 4096)
 KEEP = []
 TRUTH = {}
+TOTALS = {}
 STEPS = {}
 STATM = 100  # its own /proc/self/statm: the root may have no /proc
 DEBUG = hasattr(sys, 'gettotalrefcount')  # may find no extension modules but a release build's
@@ -43,6 +46,10 @@ def truth(name, grown, shrunk=0, own=OWN_PAGES):
     """Twice for one name: where two functions have the same before 3.11, or are one since 3.12."""
     old = TRUTH.get(name, (0, 0, 0))
     TRUTH[name] = (old[0] + grown, old[1] + shrunk, max(old[2], own))
+
+
+def totals(**pages):
+    TOTALS.update(pages)
 
 
 def resident():
@@ -69,6 +76,7 @@ def outer():
 def step_nested():
     outer()
     truth('inner', 70), truth('middle', 50), truth('outer', 30)
+    totals(middle=120, outer=150)
 
 
 def produce(n):
@@ -126,6 +134,7 @@ def step_coroutines():
             except StopIteration:
                 running.remove(c)
     truth('leaf', 340), truth('branch', 36), truth('second_task', 8)
+    totals(first_task=92, second_task=8 + 132 + 152)
 
 
 async def task_leaf(pages):
@@ -156,6 +165,7 @@ def step_tasks():
     loop.run_until_complete(gathering())
     loop.close()
     truth('task_leaf', 181), truth('task_a', 11)
+    totals(task_a=101, task_b=91, gathering=0)
 
 
 def reader(f, m):
@@ -271,6 +281,7 @@ def step_callbacks():
     list(map(map_item, range(5)))
     functools.reduce(reduce_two, range(4))
     truth('sort_key', 4 * 9 + 3 * 3 * 9), truth('map_item', 70), truth('reduce_two', 51)
+    totals(reduce_two=51 + 81)
 
 
 def step_import():
@@ -287,6 +298,7 @@ def step_import():
         del sys.path[0]
         shutil.rmtree(folder)
     truth('<module>@grown_module.py', 101), truth('at_import', 52)
+    totals(step_import=153)
 
 
 def shared():
@@ -353,6 +365,15 @@ def step_short_lived():
         truth(name, 3)
 
 
+def step_modules():
+    """The same of modules, whose code is all called <module> and begins in the same line."""
+    space = {'fresh': fresh, 'ONES': ONES, 'PAGE': PAGE}
+    for i in range(100):
+        name = 'module_%02d.py' % (i * 7 % 100)
+        exec(compile('fresh(4)[::PAGE] = ONES[:4]\n', '/nowhere/' + name, 'exec'), space)
+        truth('<module>@' + name, 4)
+
+
 # --- in turn ----------------------------------------------------------------------------------
 
 def ten(m, at):
@@ -407,6 +428,36 @@ def step_in_turn():
     truth('sixteen', 11200), truth('other_sixteen', 11200), truth('release_all', 0, 3 * 22400)
 
 
+def some_pages(m, at, n):
+    m[at:at + n * PAGE:PAGE] = ONES[:n]
+    return at + n * PAGE
+
+
+def few_pages(m, at, n):
+    m[at:at + n * PAGE:PAGE] = ONES[:n]
+    return at + n * PAGE
+
+
+def many_pages(m, at, n):
+    m[at:at + n * PAGE:PAGE] = ONES[:n]
+    return at + n * PAGE
+
+
+def step_irregular():
+    """In turn, but by amounts without any rhythm."""
+    m = fresh(700 * 60)
+    at, seed, grown = 0, 1, [0, 0, 0]
+    for i in range(700):
+        for which, grow, most in ((0, some_pages, 20), (1, few_pages, 5), (2, many_pages, 35)):
+            seed = (seed * 1103515245 + 12345) & 0x7fffffff
+            n = (seed >> 12) % most + 1
+            at = grow(m, at, n)
+            grown[which] += n
+    release_all(KEEP.pop())
+    truth('some_pages', grown[0]), truth('few_pages', grown[1]), truth('many_pages', grown[2])
+    truth('release_all', 0, sum(grown))
+
+
 def all_steps(names):
     for name, step in sorted(globals().items()):
         if name.startswith('step_') and (name[5:] in names or not names) and not (
@@ -426,7 +477,7 @@ def main():
     sys.modules.pop('grown_module', None)
     signal.pause()
     all_steps(sys.argv[1:])
-    sys.stderr.write(json.dumps({'truth': TRUTH, 'steps': STEPS}) + '\n')
+    sys.stderr.write(json.dumps({'truth': TRUTH, 'totals': TOTALS, 'steps': STEPS}) + '\n')
     sys.stderr.flush()
     signal.pause()
 
