@@ -82,7 +82,8 @@ copy_libraries() {
 # What glibc loads when a thread ends by pthread_exit(), as it does until 3.8.
 add_libgcc() {
 	local file
-	file=$(ldconfig -p | awk '$1 == "libgcc_s.so.1" && /x86-64/ { print $NF; exit }')
+	# "libgcc_s.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libgcc_s.so.1"; to the end, for pipefail
+	file=$(ldconfig -p | awk '$1 == "libgcc_s.so.1" && /x86-64/ && !n++ { print $NF }')
 	[ -z "$file" ] || copy_file "$1" "$file"
 }
 
@@ -127,7 +128,7 @@ list_pyenv() {
 			missing "stripped-$version" "copying failed"
 			continue
 		fi
-		add_libgcc "$cache/stripped-$version"
+		run_locked "$cache/.stripped-$version.lock" add_libgcc "$cache/stripped-$version"
 		print_interpreter "stripped-$version" "$cache/stripped-$version" \
 			"$prefix/bin/python$minor" stripped
 	done
