@@ -48,6 +48,7 @@ struct loop {
 	int64_t idle_look_ns; /* when to look again at what is no Python (monotonic) */
 	uint64_t reports;
 	bool begun, stop;
+	bool answered;	      /* something was said of any process */
 	uint64_t not_watched; /* children past MAX_WATCHED */
 };
 

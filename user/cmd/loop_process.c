@@ -151,7 +151,7 @@ void loop_announce(struct loop *r, struct watched *w)
 {
 	if (!w->has_base || w->announced)
 		return;
-	w->announced = w->answered = true;
+	w->announced = w->answered = r->answered = true;
 	if (r->stacks)
 		collector_hear(r->stacks, w->process.target->pid);
 	r->listener->begin(r->ctx, w);

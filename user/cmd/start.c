@@ -150,18 +150,10 @@ int start(struct loop *r, struct fault *f)
 	return r->o->program ? open_program(r, f) : open_targets(r, f);
 }
 
-static bool any_answered(const struct loop *r)
-{
-	for (size_t i = 0; i < r->nr; i++)
-		if (r->watched[i]->answered)
-			return true;
-	return false;
-}
-
 int start_exit_status(struct loop *r, int err, int ours)
 {
 	if (r->launched && !err) {
-		if (!r->begun && !any_answered(r))
+		if (!r->answered)
 			report_note(
 				r->o,
 				"nothing that ran in it was Python for long enough to be looked at");
