@@ -16,6 +16,12 @@
 #include <sys/wait.h>
 #include <time.h>
 
+/*
+ * What is bound to come may take long where the kernel is emulated and the machine has other things to do:
+ * a grace period of RCU most of all.
+ */
+#define PATIENCE_S 60
+
 static struct child start(int (*run)(int, int), const char *path, char *const argv[])
 {
 	struct child c;
@@ -219,7 +225,7 @@ static time_t seconds(void)
 void close_session(struct trace *t)
 {
 	struct bpf_id left[ARRAY_SIZE(ids)];
-	time_t until = seconds() + 10;
+	time_t until = seconds() + PATIENCE_S;
 
 	nr_ids = collect_ids(ids, ARRAY_SIZE(ids));
 	assert_true(nr_ids > nr_ids_before);
@@ -243,7 +249,7 @@ struct trace_event next_event(struct trace *t)
 	int n;
 
 	while ((n = trace_next(t, &e)) == 0)
-		if (poll(&p, 1, 10000) != 1)
+		if (poll(&p, 1, PATIENCE_S * 1000) != 1)
 			fail_msg("no event came");
 	assert_int_equal(n, 1);
 	return e;

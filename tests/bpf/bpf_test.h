@@ -55,7 +55,7 @@ struct trace *open_session(bool pools, bool programs);
 struct trace *open_session_with(const struct trace_options *o);
 void close_session(struct trace *t);
 
-/* The next event, waiting up to ten seconds for it; fails the test if there is none. */
+/* The next event, waiting up to a minute for it; fails the test if there is none. */
 struct trace_event next_event(struct trace *t);
 
 /* A file beside the running test binary. */
