@@ -31,13 +31,11 @@ static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, 
 		.event = event,
 	};
 	struct pmt_sum *sum = bpf_map_lookup_elem(&sums, &key), fresh = {};
-	__u32 nr = s->stack.nr;
+	__u64 bytes;
 
 	if (sum)
 		return sum;
 	s->stack.type = PMT_REC_STACK;
-	if (nr > PMT_MAX_FRAMES)
-		nr = PMT_MAX_FRAMES;
 	fresh.first_ns = bpf_ktime_get_ns();
 	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
 	if (bpf_map_update_elem(&sums, &key, &fresh, BPF_NOEXIST)) {
@@ -45,10 +43,12 @@ static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, 
 		*cause = PMT_CAUSE_TABLE_FULL;
 		return sum;
 	}
-	if (bpf_ringbuf_output(&stack_events, &s->stack,
-			       offsetof(struct pmt_stack_rec, frames) +
-				       nr * sizeof(struct pmt_frame),
-			       RING_WAKES)) {
+	/* bounded where it is used: what is known of it before, the verifier of 6.1 forgets */
+	bytes = s->stack.nr;
+	keep_here(bytes);
+	bytes &= PMT_MAX_FRAMES;
+	bytes = offsetof(struct pmt_stack_rec, frames) + bytes * sizeof(struct pmt_frame);
+	if (bpf_ringbuf_output(&stack_events, &s->stack, bytes, RING_WAKES)) {
 		bpf_map_delete_elem(&sums, &key);
 		*cause = PMT_CAUSE_RECORD_LOST;
 		return NULL;
