@@ -59,8 +59,8 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 
 /*
  * Visits the tasks of one process, or all: says which living process is which in the tool's PID
- * namespace, and reads the exact RSS of targets. Every thread is visited because a leader that has ended has no
- * mm while its threads live.
+ * namespace, and reads the exact RSS of targets. Every thread is visited because a leader that has
+ * ended has no mm while its threads live.
  */
 SEC("iter/task")
 int on_task(struct bpf_iter__task *ctx)

@@ -33,7 +33,10 @@ static __always_inline __u64 frame_of(const struct pmt_walk *w, __u64 thread)
 	return at ? user_u64(at + l->cframe_current_frame) : 0;
 }
 
-/* One thread of one interpreter, or on to the next one. A thread may have a state in each: the one that runs something. */
+/*
+ * One thread of one interpreter, or on to the next one. A thread may have a state in each: the one
+ * that runs something.
+ */
 static long visit_thread(__u32 i, struct thread_search *s)
 {
 	const struct py_layout *l = &s->w->layout;

@@ -48,7 +48,10 @@ void collector_hear(struct collector *c, pid_t pid);
  */
 int collector_adopt(struct collector *c, uint32_t tgid, pid_t pid, pid_t *ret_parent);
 
-/* Nothing of this process (as in trace_tgid) is asked for any more: what it took, here and in BPF's maps, is free again. */
+/*
+ * Nothing of this process (as in trace_tgid) is asked for any more: what it took, here and in BPF's
+ * maps, is free again.
+ */
 void collector_drop(struct collector *c, uint32_t tgid);
 
 /* Hands over what the ring buffer holds: soon, because names and line tables vanish. */
@@ -60,7 +63,10 @@ void collector_update(struct collector *c);
 /* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
 int collector_add_arena(struct collector *c, struct profile_arena *a);
 
-/* Everything since attach, unless shares are kept apart; borrowed. Its processes are the caller's to fill (collector_account). */
+/*
+ * Everything since attach, unless shares are kept apart; borrowed. Its processes are the caller's to
+ * fill (collector_account).
+ */
 struct profile *collector_total(struct collector *c);
 
 /*

@@ -76,7 +76,8 @@ static size_t tick(struct loop *r)
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
 
-		if (!w->sampled)
+		/* another's end may have told of its own, or of its exec */
+		if (!w->sampled || !w->has_base || w->phase == WATCH_ENDED)
 			continue;
 		r->listener->change(r->ctx, w, &w->prev);
 		reported++;

@@ -43,7 +43,10 @@ struct trace_sites {
 	uint64_t arena_alloc, arena_mapped, arena_free, new_pool;
 };
 
-/* ENOTSUP: no kind of uprobe. Idempotent per (dev, inode). One uprobe_multi link per program and file where the kernel has it. */
+/*
+ * ENOTSUP: no kind of uprobe. Idempotent per (dev, inode). One uprobe_multi link per program and file
+ * where the kernel has it.
+ */
 int trace_attach_file(struct trace *t, const struct trace_sites *s, struct fault *f);
 
 /*
