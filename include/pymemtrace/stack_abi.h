@@ -11,6 +11,7 @@
 #define PYMEMTRACE_STACK_ABI_H
 
 #include "pymemtrace/abi.h"
+#include "pymemtrace/calls_abi.h"
 #include "pymemtrace/layout.h"
 
 #define PMT_MAX_FRAMES	 127
@@ -34,6 +35,7 @@ struct pmt_walk {
 	__u64 text_start[PMT_TEXT_RANGES]; /* of the interpreter, libc, ld.so: no native leaf */
 	__u64 text_end[PMT_TEXT_RANGES];
 	__u32 frame_bytes, code_bytes; /* what must be read of them */
+	struct pmt_calls calls;
 	struct py_layout layout;
 };
 

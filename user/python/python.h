@@ -136,4 +136,40 @@ int python_walk_info(struct python *p, struct python_walk_info *ret, struct faul
 int python_read_code_lines(struct python *p, uint64_t code, uint64_t name, int32_t first_line,
 			   uint8_t **ret, size_t *ret_len);
 
+/*
+ * Where functions are entered and left in this build, and what tells one from the other. The sites are
+ * chosen so that the kernel emulates their instruction (python/eval_sites.h says how).
+ */
+#define PYTHON_MAX_SITES 32
+
+struct python_call_site {
+	unsigned int role; /* enum pmt_call_site of calls_abi.h */
+	uint64_t offset;   /* in the file */
+	const char *name;  /* what it stands in: "RESUME_CHECK", "_PyEval_EvalFrameDefault" */
+	bool emulated;	   /* else it is single-stepped: 10 us a hit instead of 0.7 */
+	bool shared;	   /* other code jumps into the run before it: hits may be another's */
+	uint8_t length;	   /* of the instruction */
+	uint8_t bytes[15];
+};
+
+struct python_call_info {
+	int file_fd; /* borrowed */
+	uint64_t dev, inode;
+	const char *file_name;
+	uint32_t nr_sites;
+	struct python_call_site sites[PYTHON_MAX_SITES];
+	/* of the pointer to the thread state that holds the main interpreter's GIL; 0: not yet */
+	uint64_t holder_addr;
+	uint64_t shims_start, shims_end; /* where code objects are the interpreter's own; 0: none */
+	uint32_t frame_arg;		 /* until 3.10: argument of the eval function, 1 or 2 */
+	bool clears;	  /* returns and unwinds are seen at _PyEval_FrameClearAndPop */
+	uint8_t ops[256]; /* PMT_OP_ bits of each opcode; all 0 until 3.10 */
+};
+
+/*
+ * EAGAIN: the runtime is not initialised (yet): all is filled but holder_addr. ENOTSUP: entry and exit
+ * of this build cannot be seen, and why: free-threaded, its JIT is on, no table of opcodes found.
+ */
+int python_call_info(struct python *p, struct python_call_info *ret, struct fault *f);
+
 #endif

@@ -23,6 +23,8 @@ struct trace;
  * Loads the BPF object and attaches what concerns all processes: rss_stat, and with follow also
  * fork, exec and exit. EPERM (hint: which capability), ENOTSUP (no BTF, no BPF).
  */
+struct trace_calls;
+
 struct trace_options {
 	bool arenas;   /* probe the arena allocator */
 	bool pools;    /* and the taking of pools */
@@ -30,6 +32,20 @@ struct trace_options {
 	unsigned int stack_events; /* bit per enum pmt_stack_event: walk the Python stack there */
 	unsigned int step_shift;   /* RSS: one sample in 1 << step_shift pages; 0: every change */
 	uint32_t max_stacks;	   /* sums by stack and thread that there is room for */
+	const struct trace_calls *calls; /* NULL: entry and exit are not watched */
+};
+
+/* What is counted at function entry and exit, and what is left out before anything is counted. */
+struct trace_calls {
+	bool exits;	    /* else a call's end is learnt from what runs next */
+	bool time;	    /* measured per call */
+	bool log;	    /* events whose RSS has changed by threshold go to the log's ring */
+	uint64_t threshold; /* bytes; 0: every event */
+	uint32_t depth;	    /* calls shown within each other, at most; 0: no limit */
+	const pid_t *tids;  /* only these threads */
+	size_t nr_tids;	    /* 0: all */
+	const char *const *include, *const *exclude; /* globs, NULL-terminated; NULL: none */
+	uint32_t max_calls; /* functions by thread that there is room for */
 };
 
 int trace_open(struct trace **ret, const struct trace_options *o, struct fault *f);
@@ -139,6 +155,61 @@ void trace_drop_stacks(struct trace *t, uint32_t tgid);
 
 /* Nothing is counted from here on: sums and RSS, as BPF has it, stay as they are. */
 void trace_stop(struct trace *t);
+
+/*
+ * Function entry and exit. Probes go into the file for one process, or (pid 0) for all that run it;
+ * attaching again changes nothing. Sites are borrowed for the call. ENOTSUP: no kind of uprobe.
+ */
+struct trace_call_site {
+	uint64_t offset;
+	enum pmt_call_site role;
+	const char *name; /* for messages */
+};
+
+int trace_attach_calls(struct trace *t, pid_t pid, int file_fd, uint64_t dev, uint64_t inode,
+		       const char *file_name, const struct trace_call_site *sites, size_t nr,
+		       struct fault *f);
+/* All of them at once; what was counted stays. */
+void trace_detach_calls(struct trace *t);
+bool trace_calls_attached(const struct trace *t);
+
+/* While false, hits are only counted (to estimate a cost), and no call is opened. */
+void trace_collect_calls(struct trace *t, bool collect);
+
+/* Sums of the map call_counts, by enum pmt_call_count. */
+int trace_read_call_counts(struct trace *t, uint64_t ret[PMT_CALL_COUNTS]);
+const char *trace_call_count_text(enum pmt_call_count c);
+
+/*
+ * What a function did in a thread, open calls as far as they have come. tgid and tid are those of the
+ * initial PID namespace. Of threads that have ended the maps are emptied; each is told once.
+ */
+struct trace_call_sum {
+	uint32_t tgid, tid, fn; /* fn: id of a code object's record; 0: in no call that is shown */
+	uint64_t calls, resumes, returns, yields, unwinds, lost;
+	uint64_t open; /* of the calls, those that have not ended */
+	uint64_t growth, shrink;
+	int64_t total, largest; /* largest: INT64_MIN if no call has ended */
+	uint64_t arenas, pools;
+	uint64_t self_ns, total_ns;
+};
+
+typedef void trace_call_fn(void *ctx, const struct trace_call_sum *s);
+int trace_read_calls(struct trace *t, trace_call_fn *each, void *ctx);
+
+/* The log: events in the order they happened in their thread. fd for poll(). */
+typedef void trace_log_fn(void *ctx, const struct pmt_call_rec *r);
+int trace_log_fd(const struct trace *t);
+int trace_read_log(struct trace *t, trace_log_fn *each, void *ctx);
+/* The newest event of each thread, written or not. */
+int trace_read_last_events(struct trace *t, trace_log_fn *each, void *ctx);
+
+/*
+ * What a probe at an instruction costs here, by running it: ns per hit. length bytes at insn.
+ * -EINVAL: not one that can be run by itself.
+ */
+int trace_probe_cost(struct trace *t, const uint8_t *insn, size_t length, uint64_t *ret_ns,
+		     struct fault *f);
 
 /* How it is attached: "uprobe_multi" or "perf uprobes"; and "exact" or "batched" RSS. */
 const char *trace_uprobe_kind(const struct trace *t);
