@@ -66,15 +66,18 @@ static __always_inline __u32 resume_kind(struct call_run *c, __u32 site, __u32 *
 }
 
 /* The frame in s->frame. */
-static __always_inline void enter(struct call_run *c, __u64 frame, __u64 below, __u32 begin)
+static __noinline int enter(struct call_run *c, __u64 frame, __u64 below, __u32 begin)
 {
 	const struct pmt_open_call *o;
 
+	if (!c || !c->t || !c->s || !c->w)
+		return -1;
 	if (open_call(c, frame, below, begin) || !cfg_log)
-		return;
+		return 0;
 	o = innermost(c);
 	if (o && o->flags & PMT_OPEN_SHOWN)
 		log_event(c, o->fn, frame_lasti(c), PMT_CALL);
+	return 0;
 }
 
 static __always_inline void on_resume(struct call_run *c, __u32 site)
@@ -150,13 +153,17 @@ static __always_inline __u32 left_with(const struct call_run *c)
 	return has_exception(c) ? END_UNWIND : END_RETURN;
 }
 
-static __always_inline void leave(struct call_run *c, __u32 end)
+static __noinline int leave(struct call_run *c, __u32 end)
 {
-	const struct pmt_open_call *o = innermost(c);
+	const struct pmt_open_call *o;
 
+	if (!c || !c->t || !c->s || !c->w)
+		return -1;
+	o = innermost(c);
 	if (cfg_log && o && o->flags & PMT_OPEN_SHOWN)
 		log_event(c, o->fn, frame_lasti(c), PMT_RETURN);
 	close_call(c->t, c->thread, end);
+	return 0;
 }
 
 /* Until 3.10, on the way to the end of the evaluation function: the caller's frame is the current one. */

@@ -81,35 +81,42 @@ static __always_inline void count_call(__u32 what)
 		*n += 1;
 }
 
+/* Here and not on the stack, of which verifiers until 6.2 count every word that is written. */
+static const struct pmt_call_sum no_sum = {.largest = PMT_NO_LARGEST};
+static const struct pmt_call_thread no_thread;
+
 /* Made if it is the first. Only its own thread writes to it. */
 static __always_inline struct pmt_call_sum *call_sum(__u64 thread, __u32 fn)
 {
 	struct pmt_call_key key = {.tid = (__u32)thread, .fn = fn};
 	struct pmt_call_sum *sum = bpf_map_lookup_elem(&calls, &key);
-	struct pmt_call_sum fresh = {.tgid = thread >> 32, .largest = PMT_NO_LARGEST};
 
 	if (sum)
 		return sum;
-	if (bpf_map_update_elem(&calls, &key, &fresh, BPF_NOEXIST))
+	if (bpf_map_update_elem(&calls, &key, &no_sum, BPF_NOEXIST))
 		count_call(PMT_CALL_FULL);
-	return bpf_map_lookup_elem(&calls, &key);
+	sum = bpf_map_lookup_elem(&calls, &key);
+	if (sum)
+		sum->tgid = thread >> 32;
+	return sum;
 }
 
 /* Made if it is the first; NULL: not asked for, or no room. */
 static __always_inline struct pmt_call_thread *call_thread(__u64 thread)
 {
 	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, &thread);
-	struct pmt_call_thread fresh = {};
 	__u32 tid = thread;
 
 	if (t)
 		return t;
 	if (cfg_tids && !bpf_map_lookup_elem(&call_tids, &tid))
 		return NULL;
-	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
-	if (bpf_map_update_elem(&call_threads, &thread, &fresh, BPF_NOEXIST))
+	if (bpf_map_update_elem(&call_threads, &thread, &no_thread, BPF_NOEXIST))
 		count_call(PMT_CALL_FULL);
-	return bpf_map_lookup_elem(&call_threads, &thread);
+	t = bpf_map_lookup_elem(&call_threads, &thread);
+	if (t)
+		bpf_get_current_comm(t->comm, sizeof(t->comm));
+	return t;
 }
 
 /*

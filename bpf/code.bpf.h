@@ -35,7 +35,8 @@ struct scratch {
 		__u32 at, text_at;     /* where it is in both */
 		__u32 star, star_text; /* behind the newest '*', and what was tried with it */
 		__u32 length, kind, done, matches;
-	} match; /* glob.bpf.h */
+	} match;		   /* glob.bpf.h */
+	struct pmt_open_call open; /* heal.bpf.h: one that is being made */
 	struct pmt_stack_rec stack;
 	struct pmt_code_rec record;
 };

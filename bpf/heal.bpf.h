@@ -64,7 +64,7 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 /* The frame in s->frame, at address frame, becomes the innermost call. */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
-	struct pmt_open_call fresh = {}, *o, *below;
+	struct pmt_open_call *fresh, *o, *below;
 	struct pmt_call_sum *sum;
 	struct pmt_open_key key;
 	struct scratch *s;
@@ -78,41 +78,43 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 		return -1;
 	}
 	below = innermost(c);
-	fresh.frame = frame;
-	fresh.previous = previous;
-	fresh.net = c->t->net;
-	fresh.owner = below ? below->owner : 0;
-	fresh.level = c->t->level;
-	fresh.code = frame_code(c);
+	fresh = &s->open;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->frame = frame;
+	fresh->previous = previous;
+	fresh->net = c->t->net;
+	fresh->owner = below ? below->owner : 0;
+	fresh->level = c->t->level;
+	fresh->code = frame_code(c);
 	if (c->w->layout.frame_lasti != PY_NONE)
-		fresh.lasti =
+		fresh->lasti =
 			((__s32 *)s
 				 ->frame)[c->w->layout.frame_lasti / 4 & (PMT_FRAME_BYTES / 4 - 1)];
 	if (cfg_time)
-		fresh.start_ns = bpf_ktime_get_ns();
+		fresh->start_ns = bpf_ktime_get_ns();
 	for (int i = 0; i < NR_FILES; i++)
 		s->files[i].str = 0;
-	fresh.fn = code_id(s, c->w, fresh.code, c->thread >> 32, &cause);
-	if (!fresh.fn)
+	fresh->fn = code_id(s, c->w, fresh->code, c->thread >> 32, &cause);
+	if (!fresh->fn)
 		count_call(PMT_CALL_UNREAD);
-	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh.fn)) {
-		fresh.flags = PMT_OPEN_SHOWN | (begin != BEGIN_UNSEEN ? PMT_OPEN_SEEN : 0);
-		fresh.owner = fresh.fn;
+	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh->fn)) {
+		fresh->flags = PMT_OPEN_SHOWN | (begin != BEGIN_UNSEEN ? PMT_OPEN_SEEN : 0);
+		fresh->owner = fresh->fn;
 	}
 	key.tid = c->thread;
 	key.depth = c->t->depth;
 	o = bpf_map_lookup_elem(&opened, &key);
 	if (o) {
-		*o = fresh;
-	} else if (bpf_map_update_elem(&opened, &key, &fresh, BPF_ANY)) {
+		*o = *fresh;
+	} else if (bpf_map_update_elem(&opened, &key, fresh, BPF_ANY)) {
 		count_call(PMT_CALL_FULL);
 		return -1;
 	}
 	c->t->depth++;
-	if (!(fresh.flags & PMT_OPEN_SHOWN))
+	if (!(fresh->flags & PMT_OPEN_SHOWN))
 		return 0;
 	c->t->level++;
-	sum = call_sum(c->thread, fresh.fn);
+	sum = call_sum(c->thread, fresh->fn);
 	if (!sum)
 		return -1;
 	sum->active++;
