@@ -182,14 +182,6 @@ static void end(void *ctx, struct watched *w)
 	}
 }
 
-static const struct profile_process *find_process(const struct profile *p, pid_t pid)
-{
-	for (uint32_t i = 0; i < p->nr_processes; i++)
-		if (p->processes[i].pid == pid)
-			return &p->processes[i];
-	return NULL;
-}
-
 /* It ran what its parent runs: nobody saw anything else. */
 static void brief(void *ctx, pid_t pid, pid_t parent)
 {
@@ -198,15 +190,15 @@ static void brief(void *ctx, pid_t pid, pid_t parent)
 	struct profile_process *of;
 	struct trace_counts c;
 
-	if (!find_process(p, parent)) /* left out, or no Python */
+	if (!profile_find_process(p, parent)) /* left out, or no Python */
 		return;
 	if (p->nr_processes >= MAX_PROCESSES || trace_read(r->trace, pid, &c, NULL) ||
 	    profile_add_process(p, pid, &of)) {
 		r->lost = true;
 		return;
 	}
-	replace(&of->command, find_process(p, parent)->command);
-	replace(&of->python, find_process(p, parent)->python);
+	replace(&of->command, profile_find_process(p, parent)->command);
+	replace(&of->python, profile_find_process(p, parent)->python);
 	if (collector_account(p, pid, NULL, &c))
 		r->lost = true;
 }
