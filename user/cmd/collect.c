@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "cmd/process.h"
 #include "python/python.h"
@@ -29,14 +30,6 @@ static struct profile *new_profile(const struct collector *c)
 	return p;
 }
 
-static void replace(char **to, char *by)
-{
-	if (!by)
-		return;
-	free(*to);
-	*to = by;
-}
-
 struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
 				bool shares)
 {
@@ -54,13 +47,13 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 		free(c);
 		return NULL;
 	}
-	replace(&c->total->program, strdup(PROGRAM_VERSION));
+	text_replace(&c->total->program, PROGRAM_VERSION);
 	if (!uname(&u)) {
-		char *host;
+		char host[sizeof(u)];
 
-		if (asprintf(&host, "%s %s %s, %s", u.sysname, u.release, u.machine, u.nodename) >=
-		    0)
-			replace(&c->total->host, host);
+		snprintf(host, sizeof(host), "%s %s %s, %s", u.sysname, u.release, u.machine,
+			 u.nodename);
+		text_replace(&c->total->host, host);
 	}
 	return c;
 }

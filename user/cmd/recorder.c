@@ -91,17 +91,6 @@ static void check_written(struct recorder *r, int err, const struct fault *f)
 	r->why = *f;
 }
 
-static void replace(char **to, const char *s)
-{
-	char *copy = strdup(s);
-
-	if (!copy)
-		return;
-	text_repair_utf8(copy);
-	free(*to);
-	*to = copy;
-}
-
 /* Who it is; a process may become another by exec, and is then listed as what it is at the end. */
 static void begin(void *ctx, struct watched *w)
 {
@@ -115,11 +104,11 @@ static void begin(void *ctx, struct watched *w)
 		r->lost = true;
 		return;
 	}
-	replace(&of->command, id->cmdline && *id->cmdline ? id->cmdline : id->comm);
+	text_replace(&of->command, id->cmdline && *id->cmdline ? id->cmdline : id->comm);
 	if (python->version_hex) {
 		snprintf(text, sizeof(text), "CPython %s",
 			 python_version_text(version, python->version_hex));
-		replace(&of->python, text);
+		text_replace(&of->python, text);
 	}
 	/* of one that has ended: the last look may have been before it was initialised */
 	if (!w->process.supported && !(w->phase == WATCH_ENDED && w->process.why.err == EAGAIN))
@@ -197,8 +186,8 @@ static void brief(void *ctx, pid_t pid, pid_t parent)
 		r->lost = true;
 		return;
 	}
-	replace(&of->command, profile_find_process(p, parent)->command);
-	replace(&of->python, profile_find_process(p, parent)->python);
+	text_replace(&of->command, profile_find_process(p, parent)->command);
+	text_replace(&of->python, profile_find_process(p, parent)->python);
 	if (collector_account(p, pid, NULL, &c))
 		r->lost = true;
 }
