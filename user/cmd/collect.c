@@ -387,6 +387,11 @@ void collector_update(struct collector *c)
 	c->total->end_ns = clock_realtime_ns();
 }
 
+bool collector_failed(const struct collector *c)
+{
+	return c->failed;
+}
+
 struct profile *collector_total(struct collector *c)
 {
 	return c->total;

@@ -63,6 +63,9 @@ void collector_update(struct collector *c);
 /* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
 int collector_add_arena(struct collector *c, struct profile_arena *a);
 
+/* Memory ran out: something is missing, nobody knows what. */
+bool collector_failed(const struct collector *c);
+
 /*
  * Everything since attach, unless shares are kept apart; borrowed. Its processes are the caller's to
  * fill (collector_account).

@@ -253,6 +253,10 @@ static void note_losses(struct recorder *r)
 {
 	uint64_t losses[PMT_LOSS_KINDS];
 
+	if (collector_failed(r->stacks)) {
+		r->lost = true;
+		report_note(r->o, "memory ran out: stacks or functions are missing");
+	}
 	if (trace_read_losses(r->trace, losses))
 		return;
 	for (int i = 0; i < PMT_LOSS_KINDS; i++) {
