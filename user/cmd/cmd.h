@@ -67,6 +67,10 @@ extern const struct command *const commands[]; /* NULL-terminated; the first is 
  */
 int options_parse(const struct command *c, int argc, char **argv, struct options *ret);
 
+/* Ends with what is wrong with the command line, and exit status 2. */
+void options_usage(const struct command *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
 /* "pymemtrace-bpf: text" and "hint: ..." on stderr; returns the exit status for that fault. */
 int report_fault(const struct fault *f);
 

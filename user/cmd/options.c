@@ -8,19 +8,13 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "model/profile.h"
+#include "cmd/option_values.h"
 #include "output/profile_out.h"
 
 #include <argp.h>
-#include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_PIDS  1024
-#define MAX_GLOBS 64
-#define PID_LIMIT 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
 
 enum {
 	KEY_CHILDREN = 256,
@@ -80,14 +74,10 @@ static const struct {
 struct parse {
 	struct options *o;
 	const struct command *c;
-	size_t nr_include, nr_exclude;
 	int stopped; /* argv index behind the word that is no option */
 };
 
-static int usage(const struct command *c, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int usage(const struct command *c, const char *fmt, ...)
+void options_usage(const struct command *c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -111,51 +101,10 @@ static void refuse(const struct command *c, size_t row)
 				 (*other)->name);
 		}
 	if (rows[row].argp.key < 256)
-		usage(c, "-%c is not an option of this command, but of: %s", rows[row].argp.key,
+		options_usage(c, "-%c is not an option of this command, but of: %s",
+			      rows[row].argp.key, takers);
+	options_usage(c, "--%s is not an option of this command, but of: %s", rows[row].argp.name,
 		      takers);
-	usage(c, "--%s is not an option of this command, but of: %s", rows[row].argp.name, takers);
-}
-
-/* "42", "42,43", "42 43" (the output of pidof) */
-static void parse_pids(const struct command *c, struct options *o, char *list)
-{
-	for (char *save = NULL, *word = strtok_r(list, ", \t\n", &save); word;
-	     word = strtok_r(NULL, ", \t\n", &save)) {
-		bool known = false;
-		uint64_t pid;
-		pid_t *more;
-		char shown[64];
-
-		if (text_parse_u64(word, 1, PID_LIMIT, &pid))
-			usage(c, "-p %s: not a PID (1 to %d)",
-			      text_escape(shown, sizeof(shown), word, strlen(word)), PID_LIMIT);
-		for (size_t i = 0; i < o->nr_pids; i++)
-			known |= o->pids[i] == (pid_t)pid;
-		if (known)
-			continue;
-		if (o->nr_pids == MAX_PIDS)
-			usage(c, "-p: more than %d PIDs", MAX_PIDS);
-		more = realloc(o->pids, (o->nr_pids + 1) * sizeof(*more));
-		if (!more)
-			abort();
-		o->pids = more;
-		o->pids[o->nr_pids++] = (pid_t)pid;
-	}
-	if (!o->nr_pids)
-		usage(c, "-p: no PID given");
-}
-
-static void add_glob(const struct command *c, const char ***list, size_t *nr, const char *glob)
-{
-	const char **more = realloc(*list, (*nr + 2) * sizeof(*more));
-
-	if (!more)
-		abort();
-	if (*nr == MAX_GLOBS)
-		usage(c, "more than %d globs", MAX_GLOBS);
-	*list = more;
-	more[(*nr)++] = glob;
-	more[*nr] = NULL;
 }
 
 static bool is_word_of(const char *words, const char *word)
@@ -166,36 +115,6 @@ static bool is_word_of(const char *words, const char *word)
 		if (!strncmp(w, word, n) && (w[n] == ' ' || !w[n]))
 			return true;
 	return false;
-}
-
-/* "rss,arena" */
-static unsigned int parse_events(const struct command *c, const char *list)
-{
-	unsigned int events = 0;
-
-	if (!strcmp(list, "list")) {
-		puts("rss    the resident set: pages that came and went\n"
-		     "arena  pymalloc's arenas: who opened them, who let them go\n"
-		     "pool   pymalloc's pools, opened (a build with the symbol allocate_from_new_pool)");
-		exit(report_printed(0));
-	}
-
-	while (*list) {
-		size_t len = strcspn(list, ",");
-		char name[16] = "", shown[64];
-		enum profile_event e;
-
-		if (len < sizeof(name))
-			memcpy(name, list, len);
-		if (profile_event_from_name(name, &e))
-			usage(c, "--event %s: not one of: rss, arena, pool",
-			      text_escape(shown, sizeof(shown), list, len));
-		events |= 1u << e;
-		list += len + (list[len] == ',');
-	}
-	if (!events)
-		usage(c, "--event: none given");
-	return events;
 }
 
 static void print_help(const struct command *c)
@@ -232,7 +151,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 			refuse(c, i);
 	switch (key) {
 	case 'p':
-		parse_pids(c, o, arg);
+		option_ids(c, "-p", "PID", arg, &o->pids, &o->nr_pids);
 		break;
 	case KEY_CHILDREN:
 		o->children = true;
@@ -242,19 +161,20 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case 'i':
 		if (text_parse_time(arg, &o->interval_ns) || o->interval_ns < 10000000)
-			usage(c, "-i %s: not a time of 10 ms or more (5, 0.5, 90s, 5m, 1h)", arg);
+			options_usage(c, "-i %s: not a time of 10 ms or more (5, 0.5, 90s, 5m, 1h)",
+				      arg);
 		break;
 	case 'n':
 		if (text_parse_u64(arg, 1, UINT32_MAX, &o->reports))
-			usage(c, "-n %s: not a number of reports (1 or more)", arg);
+			options_usage(c, "-n %s: not a number of reports (1 or more)", arg);
 		break;
 	case 'd':
 		if (text_parse_time(arg, &o->duration_ns))
-			usage(c, "-d %s: not a time (5, 0.5, 90s, 5m, 1h)", arg);
+			options_usage(c, "-d %s: not a time (5, 0.5, 90s, 5m, 1h)", arg);
 		break;
 	case 'o':
 		if (!*arg)
-			usage(c, "-o: an empty file name");
+			options_usage(c, "-o: an empty file name");
 		o->output = arg;
 		break;
 	case 'f':
@@ -262,45 +182,45 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_FORMAT:
 		if (!is_word_of(c->formats, arg))
-			usage(c, "--format %s: not one of: %s", arg, c->formats);
+			options_usage(c, "--format %s: not one of: %s", arg, c->formats);
 		o->format = arg;
 		break;
 	case KEY_TOP:
 		if (!strcmp(arg, "all"))
 			o->top = TOP_ALL;
 		else if (text_parse_u64(arg, 0, UINT32_MAX, &o->top))
-			usage(c, "--top %s: neither a number nor 'all'", arg);
+			options_usage(c, "--top %s: neither a number nor 'all'", arg);
 		break;
 	case KEY_SORT:
 		o->sort = arg;
 		break;
 	case KEY_EVENT:
-		o->events = parse_events(c, arg);
+		o->events = option_events(c, arg);
 		break;
 	case KEY_EXACT:
 		o->exact = true;
 		break;
 	case KEY_STACKS:
 		if (text_parse_u64(arg, 16, 1 << 20, &o->stacks))
-			usage(c, "--stacks %s: not a number from 16 to %d", arg, 1 << 20);
+			options_usage(c, "--stacks %s: not a number from 16 to %d", arg, 1 << 20);
 		break;
 	case KEY_INVERTED:
 		o->inverted = true;
 		break;
 	case KEY_BY:
 		if (strcmp(arg, "thread") != 0)
-			usage(c, "--by %s: not 'thread'", arg);
+			options_usage(c, "--by %s: not 'thread'", arg);
 		o->by_thread = true;
 		break;
 	case KEY_MIN:
 		if (text_parse_size(arg, &o->min_bytes))
-			usage(c, "--min %s: not a size (4096, 4K, 10M, 1G)", arg);
+			options_usage(c, "--min %s: not a size (4096, 4K, 10M, 1G)", arg);
 		break;
 	case KEY_INCLUDE:
-		add_glob(c, &o->include, &p->nr_include, arg);
+		option_glob(c, arg, &o->include);
 		break;
 	case KEY_EXCLUDE:
-		add_glob(c, &o->exclude, &p->nr_exclude, arg);
+		option_glob(c, arg, &o->exclude);
 		break;
 	case KEY_PAUSE:
 		o->pause = true;
@@ -354,28 +274,28 @@ static void check(const struct command *c, struct options *o)
 
 	if (o->nr_args && !(c->takes & (OPT_FILES | OPT_FILE))) {
 		if (!text_parse_u64(o->args[0], 1, PID_LIMIT, &pid))
-			usage(c, "'%s' is not an option; did you mean -p %s?", o->args[0],
-			      o->args[0]);
-		usage(c, "'%s' is neither a command nor an option", o->args[0]);
+			options_usage(c, "'%s' is not an option; did you mean -p %s?", o->args[0],
+				      o->args[0]);
+		options_usage(c, "'%s' is neither a command nor an option", o->args[0]);
 	}
 	if (c->takes & OPT_FILES && o->nr_args != 2)
-		usage(c, "needs two files, not %zu", o->nr_args);
+		options_usage(c, "needs two files, not %zu", o->nr_args);
 	if (c->takes & OPT_FILE && o->nr_args != 1)
-		usage(c, "needs a file%s", o->nr_args ? ", and only one" : "");
+		options_usage(c, "needs a file%s", o->nr_args ? ", and only one" : "");
 	if (o->program && !(c->takes & OPT_PROGRAM))
-		usage(c, "this command starts no program");
+		options_usage(c, "this command starts no program");
 	if (o->program && o->nr_pids)
-		usage(c, "-p and a program to start exclude each other");
+		options_usage(c, "-p and a program to start exclude each other");
 	if (o->program && !o->program[0])
-		usage(c, "-- needs a program");
+		options_usage(c, "-- needs a program");
 	if (o->as_root && !o->program)
-		usage(c, "--as-root needs -- PROGRAM");
+		options_usage(c, "--as-root needs -- PROGRAM");
 	if (c->takes & OPT_PROGRAM && !o->nr_pids && !o->program)
-		usage(c, "needs -p PID, or -- PROGRAM");
+		options_usage(c, "needs -p PID, or -- PROGRAM");
 	if (c->takes & OPT_PID && !(c->takes & (OPT_PROGRAM | OPT_SORT)) && !o->nr_pids)
-		usage(c, "needs -p PID");
+		options_usage(c, "needs -p PID");
 	if (o->force && !o->output)
-		usage(c, "-f needs -o FILE");
+		options_usage(c, "-f needs -o FILE");
 	if (!o->format) {
 		if (o->output)
 			o->format = format_of_suffix(c, o->output);
@@ -398,9 +318,10 @@ static void bad_option(const struct command *c, const char *word)
 
 		if (a->arg && word[0] == '-' &&
 		    (word[1] == '-' ? !strcmp(word + 2, a->name) : word[1] == a->key && !word[2]))
-			usage(c, "%s needs a value: %s", word, a->arg);
+			options_usage(c, "%s needs a value: %s", word, a->arg);
 	}
-	usage(c, "%s is not an option", text_escape(shown, sizeof(shown), word, strlen(word)));
+	options_usage(c, "%s is not an option",
+		      text_escape(shown, sizeof(shown), word, strlen(word)));
 }
 
 int options_parse(const struct command *c, int argc, char **argv, struct options *ret)
