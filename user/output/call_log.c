@@ -176,7 +176,7 @@ static struct call_line make_line(const struct call_log *l, const struct call_lo
 		.file = text_escape(file, CALL_FILE_BYTES, e->file, strlen(e->file)),
 		.line = e->line,
 		.rss = e->rss,
-		.rss_change = e->rss - l->reported,
+		.rss_change = (int64_t)((uint64_t)e->rss - (uint64_t)l->reported),
 	};
 }
 
@@ -230,7 +230,7 @@ int call_log_last(struct call_log *l, const struct call_log_event *e, struct fau
 		line = make_line(l, e, function, file);
 	} else if (l->begun) {
 		line.change = 0;
-		line.rss_change = line.rss - l->reported;
+		line.rss_change = l->reported ? 0 : line.rss; /* 0: FRST is the newest */
 	}
 	if (e || l->begun)
 		err = put_line(l, "LAST", &line, f);
