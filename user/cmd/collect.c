@@ -58,6 +58,11 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 	return c;
 }
 
+void collector_want_calls(struct collector *c)
+{
+	c->calls = true;
+}
+
 static void followed_free(struct followed *f)
 {
 	struct code *code, *next_code;
@@ -80,6 +85,7 @@ static void followed_free(struct followed *f)
 		HASH_DEL(f->sums, sum);
 		free(sum);
 	}
+	collect_free_calls(f);
 	maps_done(&f->maps);
 	profile_free(f->fresh);
 	profile_free(f->since);
@@ -124,7 +130,7 @@ struct followed *collect_find(struct collector *c, uint32_t tgid)
 	return f;
 }
 
-static struct followed *find_pid(struct collector *c, pid_t pid)
+struct followed *collect_find_pid(struct collector *c, pid_t pid)
 {
 	for (struct followed *f = c->followed; f; f = f->hh.next)
 		if (f->pid == pid)
@@ -188,12 +194,14 @@ int collector_follow(struct collector *c, struct process *p, struct fault *f)
 	of->format = info.line_format;
 	of->lasti_unit = info.lasti_unit;
 	walk = walk_of(&info);
+	if (c->calls)
+		collect_calls_of(p->python, &walk.calls);
 	return trace_set_walk(c->trace, pid, &walk, f);
 }
 
 void collector_forget(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (!f)
 		return;
@@ -206,7 +214,7 @@ void collector_forget(struct collector *c, pid_t pid)
 
 void collector_hear(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (f)
 		f->heard = true;
@@ -288,7 +296,7 @@ static void on_child(void *ctx, const struct pmt_child_rec *r)
 
 int collector_add_arena(struct collector *c, struct profile_arena *a)
 {
-	const struct followed *f = find_pid(c, a->pid);
+	const struct followed *f = collect_find_pid(c, a->pid);
 	const uint64_t key[2] = {a->address, f ? f->tgid : 0};
 	struct opening *o;
 	struct stack *s;
@@ -384,6 +392,7 @@ void collector_update(struct collector *c)
 {
 	collector_drain(c);
 	trace_read_sums(c->trace, on_sum, c);
+	collect_read_calls(c);
 	c->total->end_ns = clock_realtime_ns();
 }
 
@@ -399,7 +408,7 @@ struct profile *collector_total(struct collector *c)
 
 struct profile *collector_take(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 	struct profile *p = f && f->fresh ? f->fresh : new_profile(c);
 
 	if (f)
@@ -409,7 +418,7 @@ struct profile *collector_take(struct collector *c, pid_t pid)
 
 struct profile *collector_of(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (f && !f->since)
 		f->since = new_profile(c);
@@ -418,7 +427,7 @@ struct profile *collector_of(struct collector *c, pid_t pid)
 
 void collector_rebase(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (!f)
 		return;

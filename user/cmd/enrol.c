@@ -2,11 +2,13 @@
 #include "cmd/enrol.h"
 
 #include "base/text.h"
+#include "cmd/cmd.h"
 #include "cmd/collect.h"
 #include "cmd/watch.h"
 #include "model/profile_tree.h"
 #include "trace/trace.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define MAX_PROCESSES 4096 /* more are counted as lost */
@@ -60,4 +62,22 @@ bool enrol_brief(struct enrol *e, pid_t pid, pid_t parent)
 	if (collector_account(p, pid, NULL, &c))
 		e->lost = true;
 	return true;
+}
+
+void enrol_note_losses(struct enrol *e, const struct options *o)
+{
+	uint64_t losses[PMT_LOSS_KINDS];
+
+	if (collector_failed(e->stacks)) {
+		e->lost = true;
+		report_note(o, "memory ran out: stacks or functions are missing");
+	}
+	if (trace_read_losses(e->trace, losses))
+		return;
+	for (int i = 0; i < PMT_LOSS_KINDS; i++) {
+		if (!losses[i])
+			continue;
+		e->lost = true;
+		report_note(o, "%" PRIu64 " %s", losses[i], trace_loss_text(i));
+	}
 }

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 struct collector;
+struct options;
 struct trace;
 struct watched;
 
@@ -33,5 +34,8 @@ void enrol_exec(struct enrol *e, struct watched *w);
 
 /* A child that nobody saw run anything else than its parent. False: that is left out, or is lost. */
 bool enrol_brief(struct enrol *e, pid_t pid, pid_t parent);
+
+/* What BPF or the collector could not keep, in words; the profile tells the rest. */
+void enrol_note_losses(struct enrol *e, const struct options *o);
 
 #endif

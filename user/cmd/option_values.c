@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IDS	  1024
-#define MAX_GLOBS 64
+#define MAX_IDS	    1024
+#define MAX_GLOBS   64
+#define MAX_PERCENT 100000
 
 /* "42", "42,43", "42 43" (the output of pidof) */
 void option_ids(const struct command *c, const char *option, const char *what, char *list,
@@ -88,4 +89,18 @@ unsigned int option_events(const struct command *c, const char *list)
 	if (!events)
 		options_usage(c, "--event: none given");
 	return events;
+}
+
+/* "5", "0.5", "20%" */
+double option_percent(const struct command *c, const char *option, const char *text)
+{
+	char *end = NULL, shown[64];
+	double percent = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
+
+	if (end && *end == '%')
+		end++;
+	if (!end || *end || !(percent > 0 && percent <= MAX_PERCENT))
+		options_usage(c, "%s %s: not a number of percent above 0 (5, 0.5, 200)", option,
+			      text_escape(shown, sizeof(shown), text, strlen(text)));
+	return percent;
 }

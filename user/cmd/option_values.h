@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values of options that are lists. What is wrong with one ends the program, with the reason. */
+/* Values of options that are more than a number. What is wrong with one ends the program, with the reason. */
 #ifndef PMT_CMD_OPTION_VALUES_H
 #define PMT_CMD_OPTION_VALUES_H
 
@@ -19,5 +19,8 @@ void option_glob(const struct command *c, const char *glob, const char ***list);
 
 /* "rss,arena": a bit per enum profile_event. */
 unsigned int option_events(const struct command *c, const char *list);
+
+/* "5", "0.5", "20%" */
+double option_percent(const struct command *c, const char *option, const char *text);
 
 #endif

@@ -32,6 +32,14 @@ enum {
 	KEY_INVERTED,
 	KEY_BY,
 	KEY_MIN,
+	KEY_DEPTH,
+	KEY_TID,
+	KEY_LOG,
+	KEY_THRESHOLD,
+	KEY_TIME,
+	KEY_MAX_OVERHEAD,
+	KEY_ALLOW_SLOW,
+	KEY_NO_EXITS,
 	KEY_HELP
 };
 
@@ -51,6 +59,21 @@ static const struct {
 	 OPT_EVENT},
 	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
 	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},
+	{{"depth", KEY_DEPTH, "N", 0, "show calls in so many others, not deeper ones", 2},
+	 OPT_CALLS},
+	{{"tid", KEY_TID, "TID[,TID...]", 0, "only these threads", 2}, OPT_CALLS},
+	{{"time", KEY_TIME, 0, 0, "the time in each function, too", 2}, OPT_CALLS},
+	{{"log", KEY_LOG, "DIR", 0, "write what happened, a file for each thread", 2}, OPT_CALLS},
+	{{"threshold", KEY_THRESHOLD, "SIZE", 0,
+	  "... when RSS has changed by so much (a page); 0: all", 2},
+	 OPT_CALLS},
+	{{"no-exits", KEY_NO_EXITS, 0, 0, "half the probes: ends are learnt from what runs next",
+	  2},
+	 OPT_CALLS},
+	{{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0, "end when it costs more than this", 2},
+	 OPT_CALLS},
+	{{"allow-slow", KEY_ALLOW_SLOW, 0, 0, "also where a probe costs 10 us instead of 1", 2},
+	 OPT_CALLS},
 	{{"inverted", KEY_INVERTED, 0, 0, "the tree from the functions to their callers", 3},
 	 OPT_TREE},
 	{{"by", KEY_BY, "thread", 0, "a tree for each thread", 3}, OPT_TREE},
@@ -62,6 +85,10 @@ static const struct {
 	{{"sort", KEY_SORT, "COLUMN", 0, "order by this JSON field", 3}, OPT_SORT},
 	{{"include", KEY_INCLUDE, "GLOB", 0, "only processes whose command matches", 3}, OPT_GLOB},
 	{{"exclude", KEY_EXCLUDE, "GLOB", 0, "no process whose command matches", 3}, OPT_GLOB},
+	{{"include", KEY_INCLUDE, "GLOB", 0, "only functions whose name or file matches", 3},
+	 OPT_FUNCTIONS},
+	{{"exclude", KEY_EXCLUDE, "GLOB", 0, "no function whose name or file matches", 3},
+	 OPT_FUNCTIONS},
 	{{"pause", KEY_PAUSE, 0, 0, "stop the process for the milliseconds of a read", 4},
 	 OPT_PAUSE},
 	{{"strict", KEY_STRICT, 0, 0, "exit 3 if anything was lost; no unmeasured layout", 4},
@@ -89,12 +116,21 @@ void options_usage(const struct command *c, const char *fmt, ...)
 	exit(EXIT_USAGE);
 }
 
+/* Two rows may have one key: an option that means another thing to some commands. */
+static bool takes(const struct command *c, int key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].argp.key == key && (!rows[i].bit || c->takes & rows[i].bit))
+			return true;
+	return false;
+}
+
 static void refuse(const struct command *c, size_t row)
 {
 	char takers[256] = "";
 
 	for (const struct command *const *other = commands; *other; other++)
-		if ((*other)->takes & rows[row].bit) {
+		if (takes(*other, rows[row].argp.key)) {
 			size_t n = strlen(takers);
 
 			snprintf(takers + n, sizeof(takers) - n, "%s%s", n ? ", " : "",
@@ -147,7 +183,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	struct options *o = p->o;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].argp.key == key && rows[i].bit && !(c->takes & rows[i].bit))
+		if (rows[i].argp.key == key && !takes(c, key))
 			refuse(c, i);
 	switch (key) {
 	case 'p':
@@ -215,6 +251,35 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	case KEY_MIN:
 		if (text_parse_size(arg, &o->min_bytes))
 			options_usage(c, "--min %s: not a size (4096, 4K, 10M, 1G)", arg);
+		break;
+	case KEY_DEPTH:
+		if (text_parse_u64(arg, 1, UINT32_MAX, &o->calls.depth))
+			options_usage(c, "--depth %s: not a number of calls (1 or more)", arg);
+		break;
+	case KEY_TID:
+		option_ids(c, "--tid", "TID", arg, &o->calls.tids, &o->calls.nr_tids);
+		break;
+	case KEY_TIME:
+		o->calls.time = true;
+		break;
+	case KEY_LOG:
+		if (!*arg)
+			options_usage(c, "--log: an empty name");
+		o->calls.log = arg;
+		break;
+	case KEY_THRESHOLD:
+		if (text_parse_size(arg, &o->calls.threshold))
+			options_usage(c, "--threshold %s: not a size (0, 4096, 4K, 10M)", arg);
+		o->calls.has_threshold = true;
+		break;
+	case KEY_NO_EXITS:
+		o->calls.no_exits = true;
+		break;
+	case KEY_MAX_OVERHEAD:
+		o->calls.max_overhead = option_percent(c, "--max-overhead", arg);
+		break;
+	case KEY_ALLOW_SLOW:
+		o->calls.allow_slow = true;
 		break;
 	case KEY_INCLUDE:
 		option_glob(c, arg, &o->include);

@@ -204,25 +204,6 @@ const struct listener record_listener = {
 	.broken = broken,
 };
 
-/* What BPF could not keep, in words; the profile tells the rest. */
-static void note_losses(struct recorder *r)
-{
-	uint64_t losses[PMT_LOSS_KINDS];
-
-	if (collector_failed(r->enrol.stacks)) {
-		r->enrol.lost = true;
-		report_note(r->o, "memory ran out: stacks or functions are missing");
-	}
-	if (trace_read_losses(r->enrol.trace, losses))
-		return;
-	for (int i = 0; i < PMT_LOSS_KINDS; i++) {
-		if (!losses[i])
-			continue;
-		r->enrol.lost = true;
-		report_note(r->o, "%" PRIu64 " %s", losses[i], trace_loss_text(i));
-	}
-}
-
 static bool was_full(const struct profile *p)
 {
 	for (uint32_t i = 0; i < p->nr_processes; i++)
@@ -277,7 +258,7 @@ int recorder_close(struct recorder *r)
 		report_note(r->o,
 			    "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
 			    r->o->stacks);
-	note_losses(r);
+	enrol_note_losses(&r->enrol, r->o);
 	err = finish(r, &f);
 	if (r->path)
 		text_escape(shown, sizeof(shown), r->path, strlen(r->path));

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* From what was collected to struct calls, and out. */
+#ifndef PMT_CMD_CALLER_TABLE_H
+#define PMT_CMD_CALLER_TABLE_H
+
+#include <sys/types.h>
+
+struct caller;
+struct fault;
+
+/*
+ * What has happened to pid's RSS up to now, while the probes were put in, is no part of the table: its
+ * RSS before is that of now.
+ */
+void caller_note_before(struct caller *r, pid_t pid);
+
+/* The functions of a process go to the table: at its end, or at ours. */
+void caller_take(struct caller *r, pid_t pid);
+
+/* Everything else that is in a table. -ENOMEM, -E2BIG */
+int caller_fill(struct caller *r);
+
+/* In the format that was asked for, to the sink. */
+int caller_write(struct caller *r, struct fault *f);
+
+#endif
