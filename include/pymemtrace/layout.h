@@ -115,7 +115,7 @@
 	FIELD(frame_instr, OFF, "_PyInterpreterFrame", "prev_instr|instr_ptr")                           \
 	FIELD(frame_lasti, OFF, "_frame", "f_lasti")                                                     \
 	FIELD(frame_owner, OFF, "_PyInterpreterFrame", "owner")                                          \
-	/* how a frame was left: a stack kept until 3.9, a state in 3.10, else an exception is set */     \
+	/* how a frame was left: a stack kept until 3.9, a state in 3.10, else an exception is set */    \
 	FIELD(frame_stacktop, OFF, "_frame", "f_stacktop")                                               \
 	FIELD(frame_state, OFF, "_frame", "f_state")                                                     \
 	FIELD(tstate_exception, OFF, "_ts|_ts", "current_exception|curexc_type")                         \
