@@ -49,7 +49,7 @@ void call_budget_close(struct call_budget *b);
 /* Its CPU time counts from here on. */
 void call_budget_add(struct call_budget *b, pid_t pid);
 
-/* What a probe costs, as the instruction under it was measured; 0: there is none of the kind. */
+/* What a probe costs that only counts, as it was measured; 0: there is none of the kind. */
 void call_budget_costs(struct call_budget *b, double entry_ns, double exit_ns);
 
 /*

@@ -24,7 +24,7 @@ struct call_sites {
 	struct calls *table; /* gets each site with its cost */
 	bool entries_only;   /* for the estimate; exits come when it is over */
 	bool told_slow;
-	double entry_ns, exit_ns; /* of a hit, without what BPF does at it; 0: none attached */
+	double entry_ns, exit_ns; /* of a hit that is only counted; 0: none attached */
 	struct site_cost *costs;
 	struct probed_file *files;
 	size_t nr_costs, nr_files;

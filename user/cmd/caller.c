@@ -99,6 +99,8 @@ int caller_start(struct caller *r, struct loop *l, struct fault *f)
 	if (!r->refusal.err && !r->o->program && !r->o->quiet && r->nr_probed)
 		call_budget_estimate(&r->budget, l->signals);
 	r->sites.entries_only = false;
+	if (!r->o->program && !r->o->calls.no_exits)
+		trace_detach_calls(r->enrol.trace); /* to come back with those of exits */
 	for (size_t i = 0; i < l->nr && !r->refusal.err; i++)
 		if (l->watched[i]->phase != WATCH_ENDED)
 			follow(r, l->watched[i]);

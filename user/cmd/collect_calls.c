@@ -2,6 +2,7 @@
 /* Entry and exit of functions: what each did in each thread, until it goes to a table. */
 #include "cmd/collect_internal.h"
 
+#include "base/cleanup.h"
 #include "model/calls.h"
 #include "python/python.h"
 
@@ -46,13 +47,7 @@ static void add(struct trace_call_sum *to, const struct trace_call_sum *s)
 	to->total_ns += s->total_ns;
 }
 
-/* Each is told as it stands, until its thread has ended; another thread may then get its number. */
-static bool is_anew(const struct trace_call_sum *was, const struct trace_call_sum *is)
-{
-	return is->calls < was->calls || is->resumes < was->resumes || is->growth < was->growth ||
-	       is->shrink < was->shrink || is->returns < was->returns;
-}
-
+/* Each is told as it stands, in several parts. */
 static void on_calls(void *ctx, const struct trace_call_sum *s)
 {
 	struct collector *c = ctx;
@@ -63,25 +58,27 @@ static void on_calls(void *ctx, const struct trace_call_sum *s)
 	if (!f)
 		return;
 	HASH_FIND(hh, f->calls, key, sizeof(key), sum);
-	if (!sum) {
-		sum = calloc(1, sizeof(*sum));
-		if (!sum) {
-			c->failed = true;
-			return;
-		}
-		memcpy(&sum->key, key, sizeof(key));
-		sum->before.largest = INT64_MIN;
-		HASH_ADD(hh, f->calls, key, sizeof(sum->key), sum);
-	} else if (is_anew(&sum->last, s)) {
-		add(&sum->before, &sum->last);
+	if (sum) {
+		add(&sum->sum, s);
+		return;
 	}
-	sum->last = *s;
+	sum = calloc(1, sizeof(*sum));
+	if (!sum) {
+		c->failed = true;
+		return;
+	}
+	memcpy(&sum->key, key, sizeof(key));
+	sum->sum = *s;
+	HASH_ADD(hh, f->calls, key, sizeof(sum->key), sum);
 }
 
 void collect_read_calls(struct collector *c)
 {
-	if (c->calls)
-		trace_read_calls(c->trace, on_calls, c);
+	if (!c->calls)
+		return;
+	for (struct followed *f = c->followed; f; f = f->hh.next)
+		collect_free_calls(f);
+	trace_read_calls(c->trace, on_calls, c);
 }
 
 void collect_free_calls(struct followed *f)
@@ -142,30 +139,29 @@ static int take_function(struct collector *c, const struct followed *f, const st
 			 struct calls *to)
 {
 	const struct profile_function *function = collector_function(c, f->tgid, sum->key.fn);
-	struct trace_call_sum s = sum->before;
+	const struct trace_call_sum *s = &sum->sum;
 	struct call_function row = {.pid = f->pid};
 
-	add(&s, &sum->last);
 	if (function) {
 		row.name = function->name;
 		row.file = function->file;
 		row.first_line = function->first_line;
 	}
-	row.calls = s.calls;
-	row.resumes = s.resumes;
-	row.returns = s.returns;
-	row.yields = s.yields;
-	row.unwinds = s.unwinds;
-	row.lost = s.lost;
-	row.open = s.open;
-	row.growth = (int64_t)s.growth;
-	row.shrink = (int64_t)s.shrink;
-	row.total = s.total;
-	row.largest = s.largest;
-	row.arenas = s.arenas;
-	row.pools = s.pools;
-	row.self_ns = s.self_ns;
-	row.total_ns = s.total_ns;
+	row.calls = s->calls;
+	row.resumes = s->resumes;
+	row.returns = s->returns;
+	row.yields = s->yields;
+	row.unwinds = s->unwinds;
+	row.lost = s->lost;
+	row.open = s->open;
+	row.growth = (int64_t)s->growth;
+	row.shrink = (int64_t)s->shrink;
+	row.total = s->total;
+	row.largest = s->largest;
+	row.arenas = s->arenas;
+	row.pools = s->pools;
+	row.self_ns = s->self_ns;
+	row.total_ns = s->total_ns;
 	return calls_add_function(to, &row);
 }
 
@@ -181,8 +177,8 @@ int collector_take_calls(struct collector *c, pid_t pid, struct calls *to,
 			err = take_function(c, f, sum, to);
 			continue;
 		}
-		outside.growth += (int64_t)(sum->before.growth + sum->last.growth);
-		outside.shrink += (int64_t)(sum->before.shrink + sum->last.shrink);
+		outside.growth += (int64_t)(sum->sum.growth);
+		outside.shrink += (int64_t)(sum->sum.shrink);
 	}
 	if (f)
 		collect_free_calls(f);

@@ -42,12 +42,12 @@ struct sum {
 	UT_hash_handle hh;
 };
 
-/* What one function did in one thread, as it was last read, and in threads of that number before. */
+/* What one function did in one thread, or in threads that have ended, as it was last read. */
 struct call_sum {
 	struct {
 		uint32_t tid, fn;
 	} key;
-	struct trace_call_sum last, before;
+	struct trace_call_sum sum;
 	UT_hash_handle hh;
 };
 
