@@ -94,6 +94,16 @@ static void follow(void *ctx, struct watched *w)
 	call_budget_add(&r->budget, pid);
 }
 
+/* Of a program that is not running yet it is noted when it does. */
+static void note_all_before(struct caller *r, const struct loop *l)
+{
+	struct trace_counts now;
+
+	for (size_t i = 0; i < l->nr && !r->o->program; i++)
+		if (!trace_read(r->enrol.trace, l->watched[i]->process.id.pid, &now, NULL))
+			caller_note_before(r, l->watched[i]->process.id.pid, &now);
+}
+
 int caller_start(struct caller *r, struct loop *l, struct fault *f)
 {
 	if (!r->refusal.err && !r->o->program && !r->o->quiet && r->nr_probed)
@@ -108,8 +118,7 @@ int caller_start(struct caller *r, struct loop *l, struct fault *f)
 		*f = r->refusal;
 		return -f->err;
 	}
-	for (size_t i = 0; i < l->nr; i++)
-		caller_note_before(r, l->watched[i]->process.id.pid);
+	note_all_before(r, l);
 	l->own[0] = r->budget.timer;
 	l->own[1] = r->o->calls.log ? trace_log_fd(r->enrol.trace) : -1;
 	r->table->begin_ns = clock_realtime_ns();
@@ -122,7 +131,11 @@ int caller_start(struct caller *r, struct loop *l, struct fault *f)
 
 static void begin(void *ctx, struct watched *w)
 {
-	enrol_begin(&((struct caller *)ctx)->enrol, w);
+	struct caller *r = ctx;
+
+	enrol_begin(&r->enrol, w);
+	if (w->from_start)
+		caller_note_before(r, w->process.id.pid, &w->start);
 }
 
 static void change(void *ctx, struct watched *w, const struct moment *prev)

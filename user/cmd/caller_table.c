@@ -32,21 +32,21 @@ static void subtract(struct profile_change *from, const struct profile_change *c
 	from->events -= c->events;
 }
 
-void caller_note_before(struct caller *r, pid_t pid)
+void caller_note_before(struct caller *r, pid_t pid, const struct trace_counts *at)
 {
 	static const struct pmt_counts nothing;
 	struct before_calls *more, *b;
-	struct trace_counts counts;
 
-	if (trace_read(r->enrol.trace, pid, &counts, NULL))
-		return;
+	for (size_t i = 0; i < r->nr_before; i++)
+		if (r->before[i].pid == pid)
+			return;
 	more = reallocarray(r->before, r->nr_before + 1, sizeof(*more));
 	if (!more)
 		return;
 	r->before = more;
 	b = &r->before[r->nr_before++];
 	*b = (struct before_calls){.pid = pid};
-	collector_causes(&nothing, &counts.counts, PROFILE_RSS, b->causes);
+	collector_causes(&nothing, &at->counts, PROFILE_RSS, b->causes);
 	for (int i = 0; i < PROFILE_CAUSES; i++)
 		b->rss += b->causes[i].growth - b->causes[i].shrink;
 }

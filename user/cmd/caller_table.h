@@ -7,12 +7,13 @@
 
 struct caller;
 struct fault;
+struct trace_counts;
 
 /*
- * What has happened to pid's RSS up to now, while the probes were put in, is no part of the table: its
- * RSS before is that of now.
+ * What had happened to pid's RSS by that moment is no part of the table: while probes were put in, or
+ * before exec. Its RSS before is that of the moment. The first one counts.
  */
-void caller_note_before(struct caller *r, pid_t pid);
+void caller_note_before(struct caller *r, pid_t pid, const struct trace_counts *at);
 
 /* The functions of a process go to the table: at its end, or at ours. */
 void caller_take(struct caller *r, pid_t pid);

@@ -20,7 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_CALLS (1u << 16) /* functions by thread that there is room for */
+#define MAX_CALLS  (1u << 16) /* functions by thread that there is room for */
+#define MAX_STACKS (1u << 14) /* none are kept; for each there is room for two code objects */
 
 /* Characters as BPF compares them; 0: it is not text. */
 static size_t characters(const char *glob)
@@ -141,6 +142,7 @@ static int open_trace(struct loop *r, const struct options *o, struct fault *f)
 		.arenas = true,
 		.pools = true,
 		.programs = true,
+		.max_stacks = MAX_STACKS,
 		.calls = &calls,
 	};
 	int err;
