@@ -13,7 +13,8 @@
 #include "glob.bpf.h"
 #include "shadow.bpf.h"
 
-#define NEAR_CALLS 8 /* looked through before anything else */
+#define NEAR_CALLS	8 /* looked through before anything else */
+#define OWNER_GENERATOR 1 /* enum _frameowner, pycore_frame.h, since 3.11 */
 
 enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
 
@@ -61,6 +62,23 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 	return 0;
 }
 
+static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
+{
+	return w->calls.ops[opcode & 255];
+}
+
+/* Is the frame in s->frame at an instruction of this kind, or, of a yield, just behind it? */
+static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
+{
+	__u16 units[2] = {};
+
+	if (bpf_probe_read_user(units, sizeof(units),
+				(void *)(frame_u64(c->s, c->w->layout.frame_instr) - 2)))
+		return false;
+	return opcode_bits(c->w, units[1]) & (bits | PMT_OP_ANY) ||
+	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
+}
+
 /* The frame in s->frame, at address frame, becomes the innermost call. */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
@@ -68,7 +86,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	struct pmt_call_sum *sum;
 	struct pmt_open_key key;
 	struct scratch *s;
-	__u32 cause;
+	__u32 cause, opcode;
 
 	if (!c || !c->s || !c->w || !c->t)
 		return -1;
@@ -79,7 +97,10 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	}
 	below = innermost(c);
 	fresh = &s->open;
+	opcode = fresh->opcode;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->opcode = opcode;
+	fresh->hit = c->t->hits;
 	fresh->frame = frame;
 	fresh->previous = previous;
 	fresh->net = c->t->net;
@@ -123,12 +144,29 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	return 0;
 }
 
+/*
+ * Was the innermost call, of which no exit was seen, left at a yield? A generator's frame is there
+ * still; of others nothing is left.
+ */
+static __always_inline bool has_yielded(const struct call_run *c)
+{
+	const struct py_layout *l = &c->w->layout;
+	const struct pmt_open_call *o = innermost(c);
+
+	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) &&
+	       ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR &&
+	       frame_code(c) == o->code && stands_at(c, PMT_OP_YIELD);
+}
+
 /* Calls above the one that was found have ended: by an exception, or with their exits not probed. */
 static long close_above(__u32 i, struct call_run *c)
 {
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
-	close_call(c->t, c->thread, c->s->seek.found ? END_UNWIND : END_LOST);
+	close_call(c->t, c->thread,
+		   !c->s->seek.found ? END_LOST
+		   : has_yielded(c)  ? END_YIELD
+				     : END_UNWIND);
 	return 0;
 }
 

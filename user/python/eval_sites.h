@@ -46,21 +46,13 @@ int eval_site_read(const struct elf_file *elf, uint64_t start, enum eval_keep ke
 		   struct eval_site *ret);
 
 /*
- * Sets `shared` of those whose run is jumped into by code[skip..len], which begins at addr + skip: by
- * calls, jmps and jccs with a 32-bit distance. What is before skip is only decoded, to find out where
- * instructions begin.
- */
-void eval_sites_scan(const uint8_t *code, size_t len, size_t skip, uint64_t addr,
-		     struct eval_site *sites, size_t nr);
-
-/*
- * The same for short jumps, and for code that falls through into the run; code[0] is the first byte of
- * an instruction.
+ * Sets `shared` if code[len], which begins at addr with an instruction, comes into the run by a short
+ * jump or by falling through.
  */
 void eval_site_scan_near(const uint8_t *code, size_t len, uint64_t addr, struct eval_site *site);
 
 /*
- * Both, over all code of the file. known: addresses at which instructions begin, ascending.
+ * The same, and for all other jumps of the file's code. known: addresses at which instructions begin, ascending.
  * -errno: it could not be read.
  */
 int eval_sites_find_shared(const struct elf_file *elf, const uint64_t *known, size_t nr_known,
