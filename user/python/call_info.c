@@ -52,13 +52,11 @@ static bool knows_holder(const struct python *p)
 	return p->layout.interp_gil != PY_NONE && p->layout.gil_last_holder != PY_NONE;
 }
 
-/* 0 while there is no GIL. */
+/* Since 3.12; 0 while there is no GIL. */
 static uint64_t find_holder(struct python *p)
 {
 	uint64_t gil;
 
-	if (PY_MINOR(p->id.version_hex) < V(12))
-		return py_tstate_current(p);
 	if (mem_read_u64(p->mem, p->interp + p->layout.interp_gil, &gil) || !gil)
 		return 0;
 	return gil + p->layout.gil_last_holder;
@@ -114,6 +112,8 @@ int python_call_info(struct python *p, struct python_call_info *ret, struct faul
 	err = find_sites(p, ret, f);
 	if (err)
 		return err;
+	if (PY_MINOR(p->id.version_hex) < V(12))
+		ret->holder_addr = py_tstate_current(p);
 	err = py_locate_interpreter(p, f);
 	if (err)
 		return err;
@@ -122,7 +122,8 @@ int python_call_info(struct python *p, struct python_call_info *ret, struct faul
 		fault_hint(f, "PYTHON_JIT=0 in its environment turns the JIT off");
 		return -ENOTSUP;
 	}
-	ret->holder_addr = find_holder(p);
+	if (PY_MINOR(p->id.version_hex) >= V(12))
+		ret->holder_addr = find_holder(p);
 	if (!ret->holder_addr)
 		return fault_set(f, EAGAIN, "pid %d: the interpreter is still starting",
 				 (int)p->target->pid);
