@@ -50,7 +50,7 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 enum charge { CHARGE_RSS, CHARGE_ARENA, CHARGE_POOL };
 
 /* Returns PMT_CAUSES, or why nothing could be charged. */
-static __noinline int charge_call(__u32 tgid, __u32 what, __u64 growth, __u64 shrink)
+static __always_inline int charge_call(__u32 tgid, __u32 what, __u64 growth, __u64 shrink)
 {
 	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
 	const struct pmt_open_call *o;

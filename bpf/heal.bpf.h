@@ -18,6 +18,29 @@
 
 enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
 
+/*
+ * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
+ * GIL when it grows. 0: it has none.
+ */
+static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
+{
+	const struct py_layout *l;
+	__u64 holder, self = bpf_get_current_task_btf()->thread.fsbase;
+
+	if (!t || !w)
+		return 0;
+	l = &w->layout;
+	holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
+
+	if (holder && holder == t->tstate)
+		return holder;
+	if (holder && user_u64(holder + l->tstate_thread_id) == self)
+		t->tstate = holder;
+	else if (!t->tstate || user_u64(t->tstate + l->tstate_thread_id) != self)
+		t->tstate = find_thread(w);
+	return t->tstate;
+}
+
 static __always_inline __u64 frame_u64(const struct scratch *s, __u32 offset)
 {
 	return s->frame[offset / 8 & (PMT_FRAME_BYTES / 8 - 1)];
