@@ -162,9 +162,8 @@ static struct elf_file *build_function(const char *text)
 
 /* --- what is to be found --------------------------------------------------------------------- */
 
-static const struct python_call_site *site_at(const struct elf_file *e,
-					      const struct python_call_info *info,
-					      const char *label)
+static const struct python_call_site *
+site_at(const struct elf_file *e, const struct python_call_info *info, const char *label)
 {
 	struct elf_symbol s;
 	uint64_t offset;

@@ -49,9 +49,9 @@ static void first_emulated_of_a_handler(void **state)
 			 0);
 	expect(13, 5, true);
 	/* RESUME_CHECK of 3.13, pyenv's: a short jne */
-	assert_int_equal(CHOOSE("\x48\x8b\x55\x00\x48\x39\x82\xa8\x00\x00\x00\x75\xad\x41",
-				EVAL_KEEP_NONE),
-			 0);
+	assert_int_equal(
+		CHOOSE("\x48\x8b\x55\x00\x48\x39\x82\xa8\x00\x00\x00\x75\xad\x41", EVAL_KEEP_NONE),
+		0);
 	expect(11, 2, true);
 }
 
@@ -73,31 +73,31 @@ static void what_the_kernel_refuses(void **state)
 		size_t len, at, length;
 		bool emulated;
 	} cases[] = {
-		{"\x90", 1, 0, 1, true},		   /* nop */
-		{"\x50", 1, 0, 1, true},		   /* push %rax */
-		{"\x41\x57", 2, 0, 2, true},		   /* push %r15 */
-		{"\xeb\x00", 2, 0, 2, true},		   /* jmp */
-		{"\xe8\0\0\0\0", 5, 0, 5, true},	   /* call */
-		{"\x7f\x00", 2, 0, 2, true},		   /* jg */
-		{"\x0f\x8f\0\0\0\0", 6, 0, 6, true},	   /* jg */
-		{"\x48\x50\xeb\x00", 4, 2, 2, true},	   /* rex.W push %rax; jmp */
-		{"\x45\x57\xeb\x00", 4, 2, 2, true},	   /* rex.RB push %r15; jmp */
-		{"\x66\x50\xeb\x00", 4, 2, 2, true},	   /* push %ax; jmp */
-		{"\x6a\x01\xeb\x00", 4, 2, 2, true},	   /* push $1; jmp */
-		{"\x0f\x1f\x00\xeb\x00", 5, 3, 2, true},   /* nopl (%rax); jmp */
-		{"\x66\x90\xeb\x00", 4, 2, 2, true},	   /* xchg %ax,%ax; jmp */
-		{"\xf2\xe9\0\0\0\0", 6, 0, 6, false},	   /* bnd jmp */
-		{"\xf2\x0f\x84\0\0\0\0", 7, 0, 7, false},  /* bnd je */
-		{"\x2e\x74\x00\xeb\x00", 5, 0, 3, false},  /* je, not taken */
-		{"\xe3\x00\xeb\x00", 4, 0, 2, false},	   /* jrcxz */
-		{"\xe2\x00\xeb\x00", 4, 0, 2, false},	   /* loop */
-		{"\xc3\xeb\x00", 3, 0, 1, false},	   /* ret */
-		{"\xff\xd0\xeb\x00", 4, 0, 2, false},	   /* call *%rax */
-		{"\x0f\x0b\xeb\x00", 4, 0, 2, false},	   /* ud2 */
-		{"\xcc\xeb\x00", 3, 0, 1, false},	   /* int3 */
-		{"\x0f\x05\xeb\x00", 4, 0, 2, false},	   /* syscall */
-		{"\x89\xc8\x06\xeb\x00", 5, 0, 2, false},  /* mov; no instruction */
-		{"\x89\xc8\xe9\x00\x00", 5, 0, 2, false},  /* mov; half a jmp */
+		{"\x90", 1, 0, 1, true},		  /* nop */
+		{"\x50", 1, 0, 1, true},		  /* push %rax */
+		{"\x41\x57", 2, 0, 2, true},		  /* push %r15 */
+		{"\xeb\x00", 2, 0, 2, true},		  /* jmp */
+		{"\xe8\0\0\0\0", 5, 0, 5, true},	  /* call */
+		{"\x7f\x00", 2, 0, 2, true},		  /* jg */
+		{"\x0f\x8f\0\0\0\0", 6, 0, 6, true},	  /* jg */
+		{"\x48\x50\xeb\x00", 4, 2, 2, true},	  /* rex.W push %rax; jmp */
+		{"\x45\x57\xeb\x00", 4, 2, 2, true},	  /* rex.RB push %r15; jmp */
+		{"\x66\x50\xeb\x00", 4, 2, 2, true},	  /* push %ax; jmp */
+		{"\x6a\x01\xeb\x00", 4, 2, 2, true},	  /* push $1; jmp */
+		{"\x0f\x1f\x00\xeb\x00", 5, 3, 2, true},  /* nopl (%rax); jmp */
+		{"\x66\x90\xeb\x00", 4, 2, 2, true},	  /* xchg %ax,%ax; jmp */
+		{"\xf2\xe9\0\0\0\0", 6, 0, 6, false},	  /* bnd jmp */
+		{"\xf2\x0f\x84\0\0\0\0", 7, 0, 7, false}, /* bnd je */
+		{"\x2e\x74\x00\xeb\x00", 5, 0, 3, false}, /* je, not taken */
+		{"\xe3\x00\xeb\x00", 4, 0, 2, false},	  /* jrcxz */
+		{"\xe2\x00\xeb\x00", 4, 0, 2, false},	  /* loop */
+		{"\xc3\xeb\x00", 3, 0, 1, false},	  /* ret */
+		{"\xff\xd0\xeb\x00", 4, 0, 2, false},	  /* call *%rax */
+		{"\x0f\x0b\xeb\x00", 4, 0, 2, false},	  /* ud2 */
+		{"\xcc\xeb\x00", 3, 0, 1, false},	  /* int3 */
+		{"\x0f\x05\xeb\x00", 4, 0, 2, false},	  /* syscall */
+		{"\x89\xc8\x06\xeb\x00", 5, 0, 2, false}, /* mov; no instruction */
+		{"\x89\xc8\xe9\x00\x00", 5, 0, 2, false}, /* mov; half a jmp */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -174,13 +174,14 @@ struct found {
 	uint64_t from, target;
 };
 
-static void on_jump(void *arg, uint64_t from, uint64_t target)
+static bool on_jump(void *arg, uint64_t from, uint64_t target)
 {
 	struct found *f = arg;
 
 	f->nr++;
 	f->from = from;
 	f->target = target;
+	return true;
 }
 
 static struct found scan(const char *code, size_t len, size_t skip, uint64_t lowest,
