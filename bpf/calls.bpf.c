@@ -77,6 +77,17 @@ static __always_inline void enter(struct call_run *c, __u64 frame, __u64 below, 
 		log_event(c, o->fn, frame_lasti(c), PMT_CALL);
 }
 
+/*
+ * An instrumented RESUME begins anew when the code has been rewritten. Where all ends are seen, that is
+ * what it is when a frame is entered that is open; else the call that had the frame has been unwound.
+ */
+static __always_inline bool begins_anew(const struct call_run *c, const struct pmt_open_call *o,
+					__u64 frame)
+{
+	return cfg_exits && c->w->calls.clears && o && o->frame == frame &&
+	       o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN;
+}
+
 static __always_inline void on_resume(struct call_run *c, __u32 site)
 {
 	__u64 frame = frame_of(c->w, c->tstate), below;
@@ -93,8 +104,7 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 		return;
 	}
 	o = innermost(c);
-	/* it cannot be entered while it is open: an instrumented RESUME is begun anew */
-	if (repeated || (cfg_exits && o && o->frame == frame && o->flags & PMT_OPEN_SEEN)) {
+	if (repeated || begins_anew(c, o, frame)) {
 		count_call(PMT_CALL_REPEATED);
 		return;
 	}
