@@ -182,7 +182,7 @@ static long open_hop(__u32 i, struct call_run *c)
 {
 	struct pmt_open_call *below = innermost(c);
 	struct scratch *s = c->s;
-	__u64 frame;
+	__u64 frame, previous;
 
 	if (!s->seek.nr)
 		return 1;
@@ -190,7 +190,15 @@ static long open_hop(__u32 i, struct call_run *c)
 	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
 	if (!read_frame(c, frame))
 		return 1;
-	open_call(c, frame, below ? below->frame : 0, BEGIN_UNSEEN);
+	if (below) {
+		previous = below->frame;
+	} else {
+		/* its end is known by it */
+		previous = python_frame(c, frame_u64(s, c->w->layout.frame_previous));
+		if (!read_frame(c, frame))
+			return 1;
+	}
+	open_call(c, frame, previous, BEGIN_UNSEEN);
 	return 0;
 }
 
