@@ -55,39 +55,76 @@ void scene_attach(struct call_scene *s, pid_t pid)
 	assert_true(trace_calls_attached(s->t));
 }
 
-struct call_scene scene_open_with(enum fake_style style, const struct trace_options *o,
-				  uint32_t flags)
+static const struct trace_calls everything = {.exits = true, .max_calls = 1024};
+static struct trace *shared;
+
+/* In the session t. */
+static struct call_scene begin(struct trace *t, enum fake_style style, uint32_t flags)
 {
 	const struct pmt_target what = {.flags = flags};
-	struct call_scene s = {};
+	struct call_scene s = {.t = t, .shared = t == shared};
 	struct pmt_walk walk;
 	struct fault f = {};
 	char done;
 
 	vm_init(style);
-	s.t = open_session_with(o);
+	walk = vm_walk();
 	s.child = child_start(vm_main);
 	child_read(&s.child, &done, 1);
-	walk = vm_walk();
-	assert_no_fault(trace_set_target(s.t, s.child.pid, &what, &f), f);
-	assert_no_fault(trace_set_walk(s.t, s.child.pid, &walk, &f), f);
+	assert_no_fault(trace_set_target(t, s.child.pid, &what, &f), f);
+	assert_no_fault(trace_set_walk(t, s.child.pid, &walk, &f), f);
+	s.tgid = trace_tgid(t, s.child.pid);
 	scene_attach(&s, s.child.pid);
-	trace_collect_calls(s.t, true);
+	assert_int_equal(trace_read_call_counts(t, s.before), 0);
+	trace_collect_calls(t, true);
 	return s;
+}
+
+struct call_scene scene_open_with(enum fake_style style, const struct trace_options *o,
+				  uint32_t flags)
+{
+	return begin(open_session_with(o), style, flags);
 }
 
 struct call_scene scene_open(enum fake_style style, const struct trace_calls *calls)
 {
-	static const struct trace_calls all = {.exits = true, .max_calls = 1024};
-	const struct trace_options o = {.calls = calls ?: &all, .max_stacks = 1000};
+	const struct trace_options o = {.calls = calls, .max_stacks = 1000};
 
 	return scene_open_with(style, &o, 0);
+}
+
+struct call_scene scene_begin(enum fake_style style)
+{
+	const struct trace_options o = {.calls = &everything, .max_stacks = 1000};
+
+	if (!shared)
+		shared = open_session_with(&o);
+	return begin(shared, style, 0);
 }
 
 void scene_close(struct call_scene *s)
 {
 	assert_int_equal(child_end(&s->child), 0);
-	close_session(s->t);
+	if (!s->shared) {
+		close_session(s->t);
+		return;
+	}
+	trace_detach_calls(s->t);
+	assert_false(trace_calls_attached(s->t));
+	assert_int_equal(trace_remove_target(s->t, s->child.pid), 0);
+}
+
+int scenes_set_up(void **state)
+{
+	return vm_map() ? 0 : -1;
+}
+
+int scenes_tear_down(void **state)
+{
+	if (shared)
+		close_session(shared);
+	shared = NULL;
+	return 0;
 }
 
 void run_last(struct call_scene *s, void (*what)(void))
@@ -107,6 +144,8 @@ static void on_call(void *ctx, const struct trace_call_sum *sum)
 {
 	struct call_scene *s = ctx;
 
+	if (sum->tgid != s->tgid && sum->tgid != s->fork_tgid)
+		return;
 	assert_in_range(s->nr_rows, 0, MAX_CALL_ROWS - 1);
 	s->rows[s->nr_rows++] = *sum;
 }
@@ -115,7 +154,6 @@ void look(struct call_scene *s)
 {
 	const struct trace_sink sink = {
 		.code = on_code, .stack = on_stack, .child = on_child, .ctx = s};
-	uint32_t tgid = trace_tgid(s->t, s->child.pid);
 	struct fault f = {};
 	int64_t sum = 0;
 
@@ -123,9 +161,11 @@ void look(struct call_scene *s)
 	s->nr_rows = 0;
 	assert_int_equal(trace_read_calls(s->t, on_call, s), 0);
 	assert_int_equal(trace_read_call_counts(s->t, s->n), 0);
+	for (int i = 0; i < PMT_CALL_COUNTS; i++)
+		s->n[i] -= s->before[i];
 	assert_no_fault(trace_read(s->t, s->child.pid, &s->counts, &f), f);
 	for (unsigned int i = 0; i < s->nr_rows; i++)
-		if (s->rows[i].tgid == tgid)
+		if (s->rows[i].tgid == s->tgid)
 			sum += (int64_t)(s->rows[i].growth - s->rows[i].shrink);
 	for (int i = 0; i < PMT_CAUSES; i++) {
 		const struct pmt_change *c = &s->counts.counts.causes[PMT_ON_RSS][i];

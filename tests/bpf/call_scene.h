@@ -16,13 +16,16 @@
 
 struct call_scene {
 	struct trace *t;
+	bool shared; /* the session stays for the next */
 	struct child child;
+	uint32_t tgid, fork_tgid; /* rows are theirs */
+	uint64_t before[PMT_CALL_COUNTS];
 	unsigned int fn_of[MAX_CALL_IDS]; /* by a code object's number */
 	unsigned int nr_codes;
 	/* by the newest look */
 	struct trace_call_sum rows[MAX_CALL_ROWS];
 	unsigned int nr_rows;
-	uint64_t n[PMT_CALL_COUNTS];
+	uint64_t n[PMT_CALL_COUNTS]; /* since the scene began */
 	struct trace_counts counts;
 	int64_t causes[PMT_CAUSES]; /* pages */
 };
@@ -34,11 +37,16 @@ struct want {
 	int64_t total, largest;
 };
 
-/* Open to all that a test may want to be otherwise: o->calls may be NULL. */
+/* A child in a session of its own; scene_open_with() for what trace_calls does not say. */
 struct call_scene scene_open(enum fake_style style, const struct trace_calls *calls);
 struct call_scene scene_open_with(enum fake_style style, const struct trace_options *o,
 				  uint32_t flags);
+/* A child in a session that sees everything, and that the tests of a file share. */
+struct call_scene scene_begin(enum fake_style style);
 void scene_close(struct call_scene *s);
+/* cmocka's group fixtures: maps memory; closes the shared session. */
+int scenes_set_up(void **state);
+int scenes_tear_down(void **state);
 
 /* The sites of a style, in the child or (pid 0) in all that run this file. */
 void scene_attach(struct call_scene *s, pid_t pid);
@@ -55,7 +63,7 @@ void look(struct call_scene *s);
 #define NO_FUNCTION (NR_FAKE_CODES + 1)
 struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32_t tid);
 
-/* Are losses what is given, and all others 0? A list ends with PMT_CALL_COUNTS. */
+/* Is n what was lost in that way, and nothing in others? */
 void assert_losses(const struct call_scene *s, enum pmt_call_count which, uint64_t n);
 void assert_no_losses(const struct call_scene *s);
 

@@ -130,6 +130,11 @@ void vm_hit(enum pmt_call_site site)
 	vm_sites[site](fake_address(me->state), me->state->frame);
 }
 
+struct fake_code *vm_code(unsigned int fn)
+{
+	return &vm->world.codes[fn];
+}
+
 struct fake_frame *vm_frame(void)
 {
 	return (void *)(uintptr_t)me->state->frame;

@@ -88,6 +88,7 @@ void vm_pop(unsigned int n);
 struct fake_frame *vm_frame(void);
 struct fake_frame *vm_switch(struct fake_frame *to);
 void vm_hit(enum pmt_call_site site);
+struct fake_code *vm_code(unsigned int fn);
 
 void vm_grow(size_t pages);
 void vm_shrink(size_t pages); /* the newest */
