@@ -219,17 +219,27 @@ static __always_inline const struct pmt_open_call *call_of(struct call_run *c, _
 	return innermost(c);
 }
 
-/* In the handler of a return or a yield: the frame is the current one still, or no longer. */
-static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u32 end)
+/*
+ * In the handler of a return or a yield: the frame is the current one still, or no longer. A
+ * generator's may not say yet where it is (3.15), where the site says it.
+ */
+static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u32 end,
+					    bool exclusive)
 {
 	__u64 frame = python_frame(c, frame_of(c->w, c->tstate));
 	const struct pmt_open_call *o;
+
+	bool unsaid = exclusive && end == END_YIELD && frame && is_generators(c);
 
 	if (frame && stands_at(c, bits)) {
 		o = call_of(c, frame);
 	} else {
 		o = innermost(c);
-		if (!o || o->previous != frame || !read_frame(c, o->frame) || !stands_at(c, bits)) {
+		if (o && o->previous == frame && read_frame(c, o->frame) && stands_at(c, bits)) {
+			/* it was taken off the thread's stack before the site */
+		} else if (unsaid) {
+			o = read_frame(c, frame) ? call_of(c, frame) : NULL;
+		} else {
 			count_call(PMT_CALL_STRAY);
 			return;
 		}
@@ -259,6 +269,7 @@ int on_call_site(struct pt_regs *ctx)
 	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
 	__u64 arg1 = PT_REGS_PARM1(ctx), arg2 = PT_REGS_PARM2(ctx);
 	__u32 tgid = c.thread >> 32, site;
+	bool exclusive;
 
 	/* read here: registers are not to be read at an offset that was chosen */
 	keep_here(arg1);
@@ -267,6 +278,8 @@ int on_call_site(struct pt_regs *ctx)
 	if (!c.w || !c.w->calls.on || stopped)
 		return 0;
 	site = bpf_get_attach_cookie(ctx);
+	exclusive = site & PMT_SITE_EXCLUSIVE;
+	site &= ~PMT_SITE_EXCLUSIVE;
 	count_call(is_entry(site) ? PMT_HITS_ENTRY : PMT_HITS_EXIT);
 	if (!collecting)
 		return 0;
@@ -287,9 +300,9 @@ int on_call_site(struct pt_regs *ctx)
 	} else if (site == PMT_SITE_CLEAR) {
 		on_clear(&c, arg2);
 	} else if (site == PMT_SITE_YIELD) {
-		on_handler_exit(&c, PMT_OP_YIELD, END_YIELD);
+		on_handler_exit(&c, PMT_OP_YIELD, END_YIELD, exclusive);
 	} else {
-		on_handler_exit(&c, PMT_OP_RETURN, END_RETURN);
+		on_handler_exit(&c, PMT_OP_RETURN, END_RETURN, exclusive);
 	}
 	if (c.s)
 		scratch_give(c.s);

@@ -166,6 +166,15 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	return 0;
 }
 
+/* Is the frame in s->frame part of a generator or coroutine? Since 3.11. */
+static __always_inline bool is_generators(const struct call_run *c)
+{
+	__u32 owner = c->w->layout.frame_owner;
+
+	return owner != PY_NONE &&
+	       ((__u8 *)c->s->frame)[owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR;
+}
+
 /*
  * Was the innermost call, of which no exit was seen, left at a yield? A generator's frame is there
  * still; of others nothing is left.
@@ -174,8 +183,7 @@ static __always_inline bool has_yielded(const struct call_run *c, const struct p
 {
 	const struct py_layout *l = &c->w->layout;
 
-	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) &&
-	       ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR &&
+	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) && is_generators(c) &&
 	       frame_code(c) == o->code && stands_at(c, PMT_OP_YIELD);
 }
 
@@ -246,7 +254,7 @@ static long open_hop(__u32 i, struct call_run *c)
 {
 	struct pmt_open_call *below = innermost(c);
 	struct scratch *s = c->s;
-	__u64 frame;
+	__u64 frame, previous;
 
 	if (!s->seek.nr)
 		return 1;
@@ -255,7 +263,15 @@ static long open_hop(__u32 i, struct call_run *c)
 	if (!read_frame(c, frame))
 		return 1;
 	c->owner = below ? below->owner : 0;
-	open_call(c, frame, below ? below->frame : 0, BEGIN_UNSEEN);
+	if (below) {
+		previous = below->frame;
+	} else {
+		/* its end is known by it */
+		previous = python_frame(c, frame_u64(s, c->w->layout.frame_previous));
+		if (!read_frame(c, frame))
+			return 1;
+	}
+	open_call(c, frame, previous, BEGIN_UNSEEN);
 	return 0;
 }
 

@@ -232,6 +232,7 @@ int call_sites_attach(struct call_sites *s, pid_t pid, struct python *p, struct 
 		sites[nr++] = (struct trace_call_site){
 			.offset = info.sites[i].offset,
 			.role = (enum pmt_call_site)info.sites[i].role,
+			.exclusive = !info.sites[i].shared,
 			.name = info.sites[i].name,
 		};
 	}
