@@ -132,7 +132,7 @@ genlayout_objects := $(addprefix $(B)/user/python/,genlayout.o dwarf_layout.o dw
 
 $(B)/genlayout: $(genlayout_objects)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -ldw -lelf -lz -llzma -lZydis
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -ldw -lelf -lz -llzma -lZydis -lm
 
 layout: $(B)/genlayout	## add a CPython: PYTHON=/path/to/python [DEBUG_FILE=...] [DEBUG_DIR=...] [ORIGIN=...]
 	$(Q)$< -d user/python/layouts $(if $(DEBUG_FILE),--debug $(DEBUG_FILE)) \

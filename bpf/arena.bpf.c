@@ -9,7 +9,7 @@
  * not single-step (user/python/site.h). pymalloc calls these functions with ARENA_SIZE, under the GIL
  * of the interpreter whose arena it is. Each event is checked against the interpreter's own counters.
  */
-#include "stack.bpf.h"
+#include "charge.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -103,6 +103,8 @@ static __always_inline void open_or_release(struct pmt_counts *c, const struct p
 {
 	__u64 thread = bpf_get_current_pid_tgid(), stack;
 
+	if (cfg_calls && alloc)
+		charge_call(tgid, CHARGE_ARENA, 0, 0);
 	if (!(cfg_stacks & 1 << PMT_ON_ARENA))
 		return;
 	stack = attribute(c, tgid, PMT_ON_ARENA, alloc ? t->arena_size : 0,

@@ -13,6 +13,7 @@
 #define NR_SCRATCH  4
 #define HASH_FACTOR 0x9e3779b97f4a7c15ull
 #define NR_FILES    8
+#define NR_HOPS	    8
 #define TAIL_BYTES  64 /* of a text without a hash: enough to tell it from another of its length */
 
 /* What one walk works in; too large for the stack. */
@@ -25,6 +26,16 @@ struct scratch {
 	struct {
 		__u64 str, check;
 	} files[NR_FILES]; /* those that this walk has met: while it lasts they stay what they are */
+	struct {
+		__u64 frame;
+		__u64 hops[NR_HOPS];
+		__u32 at, nr, found, pad;
+	} seek; /* shadow.bpf.h */
+	struct {
+		__u32 at, text_at;     /* where it is in both */
+		__u32 star, star_text; /* behind the newest '*', and what was tried with it */
+		__u32 length, kind, done, matches;
+	} match; /* glob.bpf.h */
 	struct pmt_stack_rec stack;
 	struct pmt_code_rec record;
 };

@@ -5,7 +5,7 @@
  *	static void *allocate_from_new_pool(uint size)			3.8 .. 3.11
  *	static void *allocate_from_new_pool(OMState *state, uint size)	since 3.12 (gh-101659)
  */
-#include "stack.bpf.h"
+#include "charge.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -33,5 +33,7 @@ int BPF_KPROBE(on_new_pool, unsigned long arg1, unsigned long arg2)
 	add_one(&c->pools_taken[class & (PMT_NR_CLASSES - 1)]);
 	if (cfg_stacks & 1 << PMT_ON_POOL)
 		attribute(c, tgid, PMT_ON_POOL, t->pool_size, 0, 1);
+	if (cfg_calls)
+		charge_call(tgid, CHARGE_POOL, 0, 0);
 	return 0;
 }

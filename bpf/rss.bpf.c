@@ -3,7 +3,7 @@
  * The resident set: every change of it, as the kernel counts it, and a reading of the counters
  * themselves for processes that have not changed since they became targets.
  */
-#include "stack.bpf.h"
+#include "charge.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -54,6 +54,8 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	before = __sync_lock_test_and_set(&r->pages[kind], now);
 	if (cfg_stacks & 1 << PMT_ON_RSS && now != before && kind != PMT_RSS_SWAP)
 		attribute_pages(r, mm, now - before);
+	if (cfg_calls && now != before && kind != PMT_RSS_SWAP)
+		charge_pages(r, mm, now - before);
 	return 0;
 }
 

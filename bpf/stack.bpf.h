@@ -21,6 +21,13 @@ static __always_inline void add_change(struct pmt_change *c, __u64 growth, __u64
 	__sync_fetch_and_add(&c->events, events);
 }
 
+static __always_inline void blame(struct pmt_counts *c, __u32 event, __u32 cause, __u64 growth,
+				  __u64 shrink, __u64 events)
+{
+	if (event < PMT_STACK_EVENTS && cause < PMT_CAUSES)
+		add_change(&c->causes[event][cause], growth, shrink, events);
+}
+
 /* The sum of this stack in this thread; made, and the stack's record sent, if it is the first. */
 static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, __u32 *cause)
 {
@@ -68,8 +75,6 @@ static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 e
 	__u64 key = 0;
 	__u32 cause;
 
-	if (event >= PMT_STACK_EVENTS)
-		return 0;
 	cause = s ? walk(s, tgid) : PMT_CAUSE_WALK_FAILED;
 	if (s && cause == PMT_CAUSES)
 		sum = find_sum(s, event, &cause);
@@ -77,19 +82,12 @@ static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 e
 		key = s->stack.stack;
 		add_change(&sum->change, growth, shrink, events);
 		sum->last_ns = bpf_ktime_get_ns();
-	} else if (cause < PMT_CAUSES) {
-		add_change(&c->causes[event][cause], growth, shrink, events);
+	} else {
+		blame(c, event, cause, growth, shrink, events);
 	}
 	if (s)
 		scratch_give(s);
 	return key;
-}
-
-static __always_inline void blame(struct pmt_counts *c, __u32 event, __u32 cause, __u64 growth,
-				  __u64 shrink, __u64 events)
-{
-	if (event < PMT_STACK_EVENTS && cause < PMT_CAUSES)
-		add_change(&c->causes[event][cause], growth, shrink, events);
 }
 
 /*

@@ -2,7 +2,7 @@
 /*
  * Lives of processes: fork, exec, exit of targets, and the stop at a program's entry point.
  */
-#include "stack.bpf.h"
+#include "call_log.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -46,7 +46,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	/* A child of vfork runs on its parent's mm until it execs. */
 	if (child->mm && child->mm != parent->mm) {
 		register_mm(child->mm, tgid);
-		if (cfg_stacks)
+		if (cfg_stacks || cfg_calls)
 			inherit_walk(ptgid, tgid);
 	}
 	report(PMT_REC_FORK, child, parent, 0);
@@ -107,6 +107,31 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	return 0;
 }
 
+static long close_open(__u32 i, __u64 *thread)
+{
+	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, thread);
+	struct pmt_open_key key = {.tid = (__u32)*thread, .depth = i};
+
+	if (t)
+		close_call(t, *thread, END_OPEN);
+	/* also what lies above the depth it had */
+	return bpf_map_delete_elem(&opened, &key) && (!t || !t->depth);
+}
+
+/* A thread's calls will not end any more, and its number may be another's soon. */
+static __always_inline void end_thread(void)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, &thread);
+
+	if (!t)
+		return;
+	bpf_loop(MAX_DEPTH, close_open, &thread, 0);
+	if (cfg_log && t->nr_events)
+		send_event(t, thread, PMT_THREAD_END);
+	bpf_map_delete_elem(&call_threads, &thread);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -114,7 +139,11 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct pmt_counts *c;
 	__s32 status;
 
-	if (!bpf_map_lookup_elem(&targets, &tgid) || !is_last_thread(task))
+	if (!bpf_map_lookup_elem(&targets, &tgid))
+		return 0;
+	if (cfg_calls)
+		end_thread();
+	if (!is_last_thread(task))
 		return 0;
 	c = bpf_map_lookup_elem(&counts, &tgid);
 	if (!c || __sync_val_compare_and_swap(&c->ended, 0, 1))

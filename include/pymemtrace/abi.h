@@ -108,6 +108,7 @@ struct pmt_counts {
 	/* what follows is kept across exec */
 	struct pmt_change causes[PMT_STACK_EVENTS][PMT_CAUSES];
 	__s64 begin_pages; /* resident, when its first mm became known */
+	__u64 cpu_ns;	   /* CPU time of threads that run Python, while calls are logged */
 	__u32 begun;
 	__u32 pad2;
 };

@@ -55,7 +55,6 @@ struct pmt_call_sum {
 	__s64 largest;		 /* of one ended call; PMT_NO_LARGEST: none has */
 	__u64 arenas, pools;	 /* taken */
 	__u64 self_ns, total_ns; /* of ended calls; total_ns: outermost ones */
-	__u64 first_ns, last_ns; /* CLOCK_MONOTONIC of its first and newest entry */
 };
 
 #define PMT_NO_LARGEST (-0x7fffffffffffffffll - 1)
@@ -80,6 +79,8 @@ struct pmt_open_call {
 	__u32 level;		  /* calls shown up to and with this one */
 	__s64 net;		  /* the thread's, when it began */
 	__u64 start_ns, inner_ns; /* inner: of ended calls made from it */
+	__s32 lasti;		  /* until 3.10: at its entry */
+	__u32 pad;
 };
 
 /* One event as a log has it. */
@@ -93,7 +94,11 @@ struct pmt_call_event {
 	__u32 pad;
 };
 
-enum pmt_call_what { PMT_CALL, PMT_RETURN };
+enum pmt_call_what {
+	PMT_CALL,
+	PMT_RETURN,
+	PMT_THREAD_END = 1 << 8, /* set too: the thread has ended, and this was its newest */
+};
 
 /* Map `call_threads`, key: bpf_get_current_pid_tgid(). */
 struct pmt_call_thread {
@@ -101,8 +106,9 @@ struct pmt_call_thread {
 	__s64 net; /* bytes of RSS that came by this thread, less what went */
 	__u32 depth, level;
 	__u64 nr_events;
-	__s64 reported;		   /* RSS of the newest event that was written */
-	__u64 cpu_ns, cpu_seen_ns; /* sum_exec_runtime as last seen, and when */
+	__s64 reported;			/* RSS of the newest event that was written */
+	__u64 cpu_ns;			/* its CPU time as last told */
+	__u64 cpu_exec_ns, cpu_seen_ns; /* sum_exec_runtime as last seen, and when */
 	struct pmt_call_event last;
 	char comm[16];
 };

@@ -115,6 +115,12 @@
 	FIELD(frame_instr, OFF, "_PyInterpreterFrame", "prev_instr|instr_ptr")                           \
 	FIELD(frame_lasti, OFF, "_frame", "f_lasti")                                                     \
 	FIELD(frame_owner, OFF, "_PyInterpreterFrame", "owner")                                          \
+	/* how a frame was left: a stack kept until 3.9, a state in 3.10, else an exception is set */    \
+	FIELD(frame_stacktop, OFF, "_frame", "f_stacktop")                                               \
+	FIELD(frame_state, OFF, "_frame", "f_state")                                                     \
+	FIELD(tstate_exception, OFF, "_ts|_ts", "current_exception|curexc_type")                         \
+	/* whether its JIT is on, since 3.14 (gh-133231) */                                              \
+	FIELD(interp_jit, OFF, "_is", "jit")                                                             \
 	/* code objects; co_qualname and co_code_adaptive since 3.11, co_version since 3.12 */           \
 	FIELD(code_size, SIZE, "PyCodeObject", "")                                                       \
 	FIELD(code_firstlineno, OFF, "PyCodeObject", "co_firstlineno")                                   \

@@ -31,9 +31,14 @@ static unsigned budget_of(const char *program)
 	return 0;
 }
 
-/* Loads one program for a machine with that many CPUs; stacks: bits of enum pmt_stack_event. Returns what the verifier went through. */
-static unsigned load_alone(const struct probe *p, unsigned cpus, unsigned stacks,
-			   unsigned step_shift)
+/* What a session would set. stacks: bits of enum pmt_stack_event. */
+struct settings {
+	unsigned cpus, stacks, step_shift;
+	bool calls, exits; /* with all that can be asked for */
+};
+
+/* Loads one program. Returns what the verifier went through. */
+static unsigned load_alone(const struct probe *p, struct settings s)
 {
 	struct pymemtrace_bpf *skel = pymemtrace_bpf__open();
 	struct bpf_prog_info info = {};
@@ -41,11 +46,21 @@ static unsigned load_alone(const struct probe *p, unsigned cpus, unsigned stacks
 	__u32 size = sizeof(info);
 
 	assert_non_null(skel);
-	skel->rodata->cfg_cpus = cpus;
+	skel->rodata->cfg_cpus = s.cpus;
 	skel->rodata->cfg_report = 1;
-	skel->rodata->cfg_gate_sums = cpus > 16;
-	skel->rodata->cfg_stacks = stacks;
-	skel->rodata->cfg_step_shift = step_shift;
+	skel->rodata->cfg_gate_sums = s.cpus > 16;
+	skel->rodata->cfg_stacks = s.stacks;
+	skel->rodata->cfg_step_shift = s.step_shift;
+	skel->rodata->cfg_calls = s.calls;
+	skel->rodata->cfg_exits = s.exits;
+	if (s.calls) {
+		skel->rodata->cfg_time = 1;
+		skel->rodata->cfg_log = 1;
+		skel->rodata->cfg_threshold = 4096;
+		skel->rodata->cfg_depth = 100;
+		skel->rodata->cfg_tids = 1;
+		skel->rodata->cfg_globs = 2;
+	}
 	bpf_object__for_each_program (program, skel->obj)
 		bpf_program__set_autoload(program, false);
 	program = probe_program(p, skel->obj);
@@ -59,31 +74,47 @@ static unsigned load_alone(const struct probe *p, unsigned cpus, unsigned stacks
 	return info.verified_insns;
 }
 
+static const struct settings with_stacks = {.cpus = 2, .stacks = ALL_STACKS, .step_shift = 5};
+static const struct settings with_calls = {.cpus = 2, .calls = true, .exits = true};
+
+static void check_budget(const struct probe *p, const struct settings *s)
+{
+	unsigned n = load_alone(p, *s), most = budget_of(p->program);
+
+	assert_true(n > 0);
+	if (n > most)
+		fail_msg("%s: %u instructions verified%s, budget %u", p->program, n,
+			 s->calls ? " with calls" : "", most);
+}
+
 static void every_program_loads_within_budget(void **state)
 {
 	for (size_t i = 0; i < nr_probes; i++) {
-		unsigned n = load_alone(&probes[i], 2, ALL_STACKS, 5);
-		unsigned most = budget_of(probes[i].program);
-
-		assert_true(n > 0);
-		if (n > most)
-			fail_msg("%s: %u instructions verified, budget %u", probes[i].program, n,
-				 most);
+		check_budget(&probes[i], &with_stacks);
+		check_budget(&probes[i], &with_calls);
 	}
 }
 
 static void loads_for_the_largest_machine(void **state)
 {
 	for (size_t i = 0; i < nr_probes; i++)
-		load_alone(&probes[i], PMT_MAX_CPUS, ALL_STACKS, 5);
+		load_alone(&probes[i], (struct settings){.cpus = PMT_MAX_CPUS,
+							 .stacks = ALL_STACKS,
+							 .step_shift = 5});
 }
 
 static void loads_with_and_without_stacks(void **state)
 {
 	for (size_t i = 0; i < nr_probes; i++) {
-		load_alone(&probes[i], 2, 0, 0);
-		load_alone(&probes[i], 2, ALL_STACKS, 0);
+		load_alone(&probes[i], (struct settings){.cpus = 2});
+		load_alone(&probes[i], (struct settings){.cpus = 2, .stacks = ALL_STACKS});
 	}
+}
+
+static void loads_with_calls(void **state)
+{
+	for (size_t i = 0; i < nr_probes; i++)
+		load_alone(&probes[i], (struct settings){.cpus = PMT_MAX_CPUS, .calls = true});
 }
 
 static void every_program_has_a_row(void **state)
@@ -127,6 +158,7 @@ int main(void)
 		cmocka_unit_test(every_program_loads_within_budget),
 		cmocka_unit_test(loads_for_the_largest_machine),
 		cmocka_unit_test(loads_with_and_without_stacks),
+		cmocka_unit_test(loads_with_calls),
 		cmocka_unit_test(every_program_has_a_row),
 		cmocka_unit_test(a_refusal_is_quoted),
 	};

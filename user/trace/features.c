@@ -214,7 +214,7 @@ static int probe_uprobe_multi(char *detail, size_t size)
 	if (program < 0)
 		return no(detail, size, "loading a program for it", program);
 	dl_iterate_phdr(find_offset, &offset);
-	link = uprobe_multi_link(program, file, &offset, 1);
+	link = uprobe_multi_link(program, file, 0, &offset, NULL, 1);
 	if (link < 0)
 		return no(detail, size, "making a link", link);
 	return yes(detail, size, "attaches");

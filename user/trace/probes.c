@@ -27,6 +27,8 @@ const struct probe probes[] = {
 	 offsetof(struct trace_sites, arena_mapped), true, FEATURE_BPF, "1 to 12 us per arena"},
 	{"pool", "on_new_pool", PROBE_SITE, WHEN_POOLS,
 	 offsetof(struct trace_sites, new_pool), true, FEATURE_BPF, "1 us per pool"},
+	{"call", "on_call_site", PROBE_CALLS, WHEN_CALLS, 0, true, FEATURE_STACK_WALK,
+	 "1 us per entry and per exit of a Python function"},
 	{"entry", "on_entry", PROBE_ENTRY, WHEN_PROGRAMS, 0, true, FEATURE_BPF, "once per program"},
 	{"tasks", "on_task", PROBE_CALLED, WHEN_ALWAYS, 0, true, FEATURE_TASK_ITER,
 	 "20 us of the tool per reading"},
@@ -52,6 +54,8 @@ bool probe_wanted(const struct probe *p, const struct trace_options *o)
 		return false;
 	if (p->when == WHEN_POOLS && !o->pools)
 		return false;
+	if (p->when == WHEN_CALLS && !o->calls)
+		return false;
 	if (p->when == WHEN_PROGRAMS && !o->programs)
 		return false;
 	return p->required || feature_has(p->feature, NULL);
@@ -74,7 +78,7 @@ int probe_attach_uprobe(const struct probe *p, const struct bpf_object *obj, boo
 
 	text_escape(name, sizeof(name), file_name, strlen(file_name));
 	if (multi) {
-		fd = uprobe_multi_link(bpf_program__fd(program), file_fd, &offset, 1);
+		fd = uprobe_multi_link(bpf_program__fd(program), file_fd, 0, &offset, NULL, 1);
 		if (fd < 0)
 			return fault_errno(f, -fd,
 					   "cannot attach the %s probe to %s at offset 0x%lx",

@@ -22,11 +22,12 @@ struct trace_sites;
 enum probe_kind {
 	PROBE_TRACEPOINT, /* one link, for all processes */
 	PROBE_SITE,	  /* a uprobe in each file of targets, where trace_sites says */
+	PROBE_CALLS,	  /* one for all sites of function entry and exit (calls.c) */
 	PROBE_ENTRY,	  /* a uprobe at the entry point of one program */
 	PROBE_CALLED,	  /* run by user space: the task iterator, the initialisation */
 };
 
-enum probe_when { WHEN_ALWAYS, WHEN_ARENAS, WHEN_OPENINGS, WHEN_POOLS, WHEN_PROGRAMS };
+enum probe_when { WHEN_ALWAYS, WHEN_ARENAS, WHEN_OPENINGS, WHEN_POOLS, WHEN_CALLS, WHEN_PROGRAMS };
 
 struct probe {
 	const char *name;

@@ -39,11 +39,11 @@ static int configure(struct trace *t, struct fault *f)
 	t->skel->rodata->cfg_pid_ns = ns.st_ino;
 	t->skel->rodata->cfg_report = t->options.programs;
 	/* whoever asks for every change gets it at its price */
-	t->skel->rodata->cfg_gate_sums =
-		cpus > MAX_CPUS_TO_SUM && !(t->options.stack_events && !t->options.step_shift);
+	t->skel->rodata->cfg_gate_sums = cpus > MAX_CPUS_TO_SUM && !t->options.calls &&
+					 !(t->options.stack_events && !t->options.step_shift);
 	bpf_map__set_max_entries(t->skel->maps.cpu_offsets, cpus);
 	stacks_configure(t);
-	return 0;
+	return calls_configure(t, f);
 }
 
 static void choose_programs(struct trace *t)
@@ -52,7 +52,8 @@ static void choose_programs(struct trace *t)
 		struct bpf_program *program = probe_program(&probes[i], t->skel->obj);
 
 		bpf_program__set_autoload(program, probe_wanted(&probes[i], &t->options));
-		if (t->multi && (probes[i].kind == PROBE_SITE || probes[i].kind == PROBE_ENTRY))
+		if (t->multi && (probes[i].kind == PROBE_SITE || probes[i].kind == PROBE_CALLS ||
+				 probes[i].kind == PROBE_ENTRY))
 			bpf_program__set_expected_attach_type(program, UPROBE_MULTI_ATTACH_TYPE);
 	}
 }
@@ -135,8 +136,10 @@ static int session_start(struct trace *t, struct fault *f)
 		err = initialise(t, f);
 	if (!err && t->options.programs)
 		err = ring_open(t, f);
-	if (!err && t->options.stack_events)
+	if (!err && (t->options.stack_events || t->options.calls))
 		err = stacks_open(t, f);
+	if (!err && t->options.calls)
+		err = calls_open(t, f);
 	if (!err)
 		err = attach_tracepoints(t, f);
 	return err;
@@ -172,6 +175,7 @@ void trace_close(struct trace *t)
 	}
 	for (size_t i = 0; t->links && i < nr_probes; i++)
 		bpf_link__destroy(t->links[i]);
+	calls_close(t);
 	ring_close(t);
 	stacks_close(t);
 	if (t->skel)

@@ -45,6 +45,7 @@ struct trace {
 	size_t nr_known, size_known;
 	struct entry_stop *stops;
 	size_t nr_stops;
+	struct call_probes *calls; /* NULL: entry and exit are not watched */
 };
 
 /*
@@ -68,6 +69,11 @@ void ring_close(struct trace *t);
 void stacks_configure(struct trace *t);
 int stacks_open(struct trace *t, struct fault *f);
 void stacks_close(struct trace *t);
+
+/* calls.c: the same for function entry and exit. */
+int calls_configure(struct trace *t, struct fault *f);
+int calls_open(struct trace *t, struct fault *f);
+void calls_close(struct trace *t);
 
 /* Takes away the entry probes of a process that has reached its own, or has ended. */
 void entry_stops_remove(struct trace *t, uint32_t tgid);

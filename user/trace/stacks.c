@@ -28,7 +28,7 @@ void stacks_configure(struct trace *t)
 	t->skel->rodata->cfg_stacks = o->stack_events;
 	t->skel->rodata->cfg_step_shift = o->step_shift;
 	t->skel->rodata->cfg_seed = (uint64_t)clock_monotonic_ns();
-	if (!o->stack_events)
+	if (!o->stack_events && !o->calls)
 		return;
 	bpf_map__set_max_entries(t->skel->maps.sums, stacks);
 	bpf_map__set_max_entries(t->skel->maps.codes, stacks * CODES_PER_STACK);

@@ -182,7 +182,7 @@ const char *trace_call_count_text(enum pmt_call_count c);
 
 /*
  * What a function did in a thread, open calls as far as they have come. tgid and tid are those of the
- * initial PID namespace. Of threads that have ended the maps are emptied; each is told once.
+ * initial PID namespace; tid 0: threads that have ended, together.
  */
 struct trace_call_sum {
 	uint32_t tgid, tid, fn; /* fn: id of a code object's record; 0: in no call that is shown */
@@ -205,8 +205,8 @@ int trace_read_log(struct trace *t, trace_log_fn *each, void *ctx);
 int trace_read_last_events(struct trace *t, trace_log_fn *each, void *ctx);
 
 /*
- * What a probe at an instruction costs here, by running it: ns per hit. length bytes at insn.
- * -EINVAL: not one that can be run by itself.
+ * What a probe at an instruction costs here, by running one like it: ns per hit, with a program that
+ * only counts. length bytes at insn.
  */
 int trace_probe_cost(struct trace *t, const uint8_t *insn, size_t length, uint64_t *ret_ns,
 		     struct fault *f);

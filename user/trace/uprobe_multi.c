@@ -15,7 +15,8 @@ struct link_create_uprobe_multi {
 	uint32_t cnt, uprobe_flags, pid, pad;
 };
 
-int uprobe_multi_link(int prog_fd, int file_fd, const uint64_t *offsets, size_t n)
+int uprobe_multi_link(int prog_fd, int file_fd, pid_t pid, const uint64_t *offsets,
+		      const uint64_t *cookies, size_t n)
 {
 	/* By the descriptor: the path that names the file may be another container's. */
 	char path[32];
@@ -24,7 +25,9 @@ int uprobe_multi_link(int prog_fd, int file_fd, const uint64_t *offsets, size_t 
 		.attach_type = UPROBE_MULTI_ATTACH_TYPE,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
 		.cnt = n,
+		.pid = pid,
 	};
 	long fd;
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Function entry and exit: one program for all its sites, each with its kind as cookie
+ * (user/python/eval_sites.h says where they are).
+ *
+ * A hit is believed only if the frame it is about is at an instruction that fits: handlers share code,
+ * and a handler that hands over to another would count twice.
+ */
+#include "call_log.bpf.h"
+#include "charge.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define UNITS \
+	4 /* code units read from a frame's instruction on: before RESUME come at most three */
+
+enum frame_state {
+	FRAME_SUSPENDED = -1,
+	FRAME_RETURNED = 1
+}; /* 3.10, Include/cpython/frameobject.h */
+
+static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
+{
+	return w->calls.ops[opcode & 255];
+}
+
+/* From the first instruction, in bytes; until 3.10 f_lasti. Of the frame in s->frame. */
+static __always_inline __s32 frame_lasti(const struct call_run *c)
+{
+	const struct py_layout *l = &c->w->layout;
+
+	if (l->frame_instr != PY_NONE)
+		return frame_u64(c->s, l->frame_instr) - (frame_code(c) + l->code_adaptive);
+	return ((__s32 *)c->s->frame)[l->frame_lasti / 4 & (PMT_FRAME_BYTES / 4 - 1)];
+}
+
+/*
+ * Since 3.11: does the frame in s->frame stand at a RESUME? Its instruction pointer may lag behind:
+ *
+ *	RETURN_GENERATOR   POP_TOP   RESUME
+ *	^ after creation             ^ where it is
+ *
+ * Returns enum call_begin, BEGIN_UNSEEN: it does not, or the handler of its kin has counted it.
+ */
+static __always_inline __u32 resume_kind(struct call_run *c, __u32 site, __u32 *repeated)
+{
+	__u64 instr = frame_u64(c->s, c->w->layout.frame_instr);
+	__u64 first = frame_code(c) + c->w->layout.code_adaptive;
+	__u16 units[UNITS] = {};
+
+	if (instr < first)
+		instr = first;
+	if (bpf_probe_read_user(units, sizeof(units), (void *)instr))
+		return BEGIN_UNSEEN;
+	for (int i = 0; i < UNITS; i++) {
+		__u32 bits = opcode_bits(c->w, units[i]);
+
+		if (!(bits & (PMT_OP_RESUME | PMT_OP_RESUME_CHECK | PMT_OP_ANY)))
+			continue;
+		/* RESUME_CHECK gives way to RESUME when something is pending (gh-108614) */
+		*repeated = site == PMT_SITE_RESUME && bits & PMT_OP_RESUME_CHECK;
+		/* oparg: 0 at a function's start, else behind a yield or an await */
+		return units[i] >> 8 & 3 ? BEGIN_RESUME : BEGIN_CALL;
+	}
+	return BEGIN_UNSEEN;
+}
+
+/* The frame in s->frame. */
+static __always_inline void enter(struct call_run *c, __u64 frame, __u64 below, __u32 begin)
+{
+	const struct pmt_open_call *o;
+
+	if (open_call(c, frame, below, begin) || !cfg_log)
+		return;
+	o = innermost(c);
+	if (o && o->flags & PMT_OPEN_SHOWN)
+		log_event(c, o->fn, frame_lasti(c), PMT_CALL);
+}
+
+static __always_inline void on_resume(struct call_run *c, __u32 site)
+{
+	__u64 frame = frame_of(c->w, c->tstate), below;
+	const struct pmt_open_call *o;
+	__u32 begin, repeated = 0;
+
+	if (!read_frame(c, frame)) {
+		count_call(PMT_CALL_UNREAD);
+		return;
+	}
+	begin = resume_kind(c, site, &repeated);
+	if (begin == BEGIN_UNSEEN) {
+		count_call(PMT_CALL_STRAY);
+		return;
+	}
+	o = innermost(c);
+	/* it cannot be entered while it is open: an instrumented RESUME is begun anew */
+	if (repeated || (cfg_exits && o && o->frame == frame && o->flags & PMT_OPEN_SEEN)) {
+		count_call(PMT_CALL_REPEATED);
+		return;
+	}
+	below = frame_u64(c->s, c->w->layout.frame_previous);
+	if (!o || o->frame != below) {
+		below = python_frame(c, below);
+		if (!heal(c, below) || !read_frame(c, frame)) {
+			count_call(PMT_CALL_UNREAD);
+			return;
+		}
+	}
+	enter(c, frame, below, begin);
+}
+
+/* Until 3.10 the evaluation function is called with the frame. */
+static __always_inline void on_enter(struct call_run *c, __u64 frame)
+{
+	__u64 below;
+	__u32 begin;
+
+	if (!read_frame(c, frame)) {
+		count_call(PMT_CALL_UNREAD);
+		return;
+	}
+	below = frame_u64(c->s, c->w->layout.frame_previous);
+	begin = frame_lasti(c) < 0 ? BEGIN_CALL : BEGIN_RESUME;
+	if (!heal(c, below) || !read_frame(c, frame)) {
+		count_call(PMT_CALL_UNREAD);
+		return;
+	}
+	enter(c, frame, below, begin);
+}
+
+static __always_inline bool has_exception(const struct call_run *c)
+{
+	return user_u64(c->tstate + c->w->layout.tstate_exception) != 0;
+}
+
+/* The frame in s->frame is left: with what? */
+static __always_inline __u32 left_with(const struct call_run *c)
+{
+	const struct py_layout *l = &c->w->layout;
+
+	if (l->frame_state != PY_NONE) {
+		__s8 state = ((__s8 *)c->s->frame)[l->frame_state & (PMT_FRAME_BYTES - 1)];
+
+		return state == FRAME_SUSPENDED	 ? END_YIELD
+		       : state == FRAME_RETURNED ? END_RETURN
+						 : END_UNWIND;
+	}
+	if (l->frame_stacktop != PY_NONE && frame_u64(c->s, l->frame_stacktop))
+		return END_YIELD;
+	return has_exception(c) ? END_UNWIND : END_RETURN;
+}
+
+static __always_inline void leave(struct call_run *c, __u32 end)
+{
+	const struct pmt_open_call *o = innermost(c);
+
+	if (cfg_log && o && o->flags & PMT_OPEN_SHOWN)
+		log_event(c, o->fn, frame_lasti(c), PMT_RETURN);
+	close_call(c->t, c->thread, end);
+}
+
+/* Until 3.10, on the way to the end of the evaluation function: the caller's frame is the current one. */
+static __always_inline void on_leave(struct call_run *c)
+{
+	const struct pmt_open_call *o = innermost(c);
+
+	if (!o || o->previous != frame_of(c->w, c->tstate)) {
+		count_call(PMT_CALL_STRAY);
+		return;
+	}
+	if (!read_frame(c, o->frame)) {
+		count_call(PMT_CALL_UNREAD);
+		close_call(c->t, c->thread, END_LOST);
+		return;
+	}
+	leave(c, left_with(c));
+}
+
+/* Is the frame in s->frame at an instruction of this kind, or, of a yield, just behind it? */
+static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
+{
+	__u16 units[2] = {};
+
+	if (bpf_probe_read_user(units, sizeof(units),
+				(void *)(frame_u64(c->s, c->w->layout.frame_instr) - 2)))
+		return false;
+	return opcode_bits(c->w, units[1]) & (bits | PMT_OP_ANY) ||
+	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
+}
+
+/* In the handler of a return or a yield: the frame is the current one still, or no longer. */
+static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u32 end)
+{
+	__u64 frame = python_frame(c, frame_of(c->w, c->tstate));
+	const struct pmt_open_call *o;
+
+	if (frame && stands_at(c, bits)) {
+		if (!heal(c, frame) || !read_frame(c, frame)) {
+			count_call(PMT_CALL_UNREAD);
+			return;
+		}
+	} else {
+		o = innermost(c);
+		if (!o || o->previous != frame || !read_frame(c, o->frame) || !stands_at(c, bits)) {
+			count_call(PMT_CALL_STRAY);
+			return;
+		}
+	}
+	leave(c, end);
+}
+
+/* _PyEval_FrameClearAndPop(tstate, frame): for returns and unwinds. */
+static __always_inline void on_clear(struct call_run *c, __u64 frame)
+{
+	/* a frame of the interpreter's own is no function's */
+	if (python_frame(c, frame) != frame) {
+		count_call(PMT_CALL_STRAY);
+		return;
+	}
+	if (!heal(c, frame) || !read_frame(c, frame)) {
+		count_call(PMT_CALL_UNREAD);
+		return;
+	}
+	leave(c, has_exception(c) ? END_UNWIND : END_RETURN);
+}
+
+static __always_inline bool is_entry(__u32 site)
+{
+	return site == PMT_SITE_ENTER || site == PMT_SITE_RESUME || site == PMT_SITE_RESUME_CHECK;
+}
+
+SEC("uprobe")
+int on_call_site(struct pt_regs *ctx)
+{
+	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
+	__u64 arg1 = PT_REGS_PARM1(ctx), arg2 = PT_REGS_PARM2(ctx);
+	__u32 tgid = c.thread >> 32, site;
+
+	/* read here: registers are not to be read at an offset that was chosen */
+	keep_here(arg1);
+	keep_here(arg2);
+	c.w = bpf_map_lookup_elem(&walks, &tgid);
+	if (!c.w || !c.w->calls.on || stopped)
+		return 0;
+	site = bpf_get_attach_cookie(ctx);
+	count_call(is_entry(site) ? PMT_HITS_ENTRY : PMT_HITS_EXIT);
+	if (!collecting)
+		return 0;
+	c.t = call_thread(c.thread);
+	if (!c.t)
+		return 0;
+	c.tstate = call_tstate(c.t, c.w);
+	c.s = scratch_take();
+	if (!c.s || !c.tstate) {
+		count_call(PMT_CALL_UNREAD);
+	} else if (site == PMT_SITE_ENTER) {
+		on_enter(&c, c.w->calls.frame_arg == 2 ? arg2 : arg1);
+	} else if (site == PMT_SITE_LEAVE) {
+		on_leave(&c);
+	} else if (is_entry(site)) {
+		on_resume(&c, site);
+	} else if (site == PMT_SITE_CLEAR) {
+		on_clear(&c, arg2);
+	} else if (site == PMT_SITE_YIELD) {
+		on_handler_exit(&c, PMT_OP_YIELD, END_YIELD);
+	} else {
+		on_handler_exit(&c, PMT_OP_RETURN, END_RETURN);
+	}
+	if (c.s)
+		scratch_give(c.s);
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Keeps the shadow of a thread's stack true.
+ *
+ * It is healed whenever something is learnt: at an entry the new frame's caller must be the innermost
+ * call, at an exit the frame that is left, at a change of RSS the frame that runs. What lies above has
+ * ended unseen; what is missing was there before us, or came without an entry (throw() into a
+ * generator).
+ */
+#ifndef PMT_HEAL_BPF_H
+#define PMT_HEAL_BPF_H
+
+#include "glob.bpf.h"
+#include "shadow.bpf.h"
+
+#define NEAR_CALLS 8 /* looked through before anything else */
+
+enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
+
+static __always_inline __u64 frame_u64(const struct scratch *s, __u32 offset)
+{
+	return s->frame[offset / 8 & (PMT_FRAME_BYTES / 8 - 1)];
+}
+
+static __always_inline __u64 frame_code(const struct call_run *c)
+{
+	/* since 3.14 a tagged pointer (gh-123923) */
+	return frame_u64(c->s, c->w->layout.frame_code) & ~7ull;
+}
+
+static __always_inline bool read_frame(const struct call_run *c, __u64 frame)
+{
+	__u32 bytes = c->w->frame_bytes;
+
+	return bytes <= PMT_FRAME_BYTES && frame &&
+	       !bpf_probe_read_user(c->s->frame, bytes, (void *)frame);
+}
+
+/*
+ * The frame, or the next one below it that is a Python function's and not the interpreter's own:
+ * entry frames, and since 3.13 the one that checks what __init__ returned. It is in s->frame then.
+ * 0: there is none.
+ */
+static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
+{
+	const struct py_layout *l = &c->w->layout;
+
+	for (int i = 0; i < 4; i++) {
+		__u64 code;
+
+		if (!read_frame(c, frame))
+			return 0;
+		code = frame_code(c);
+		if ((l->frame_owner == PY_NONE ||
+		     ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] <
+			     PMT_OWNER_CSTACK) &&
+		    (code < c->w->calls.shims_start || code >= c->w->calls.shims_end))
+			return frame;
+		frame = frame_u64(c->s, l->frame_previous);
+	}
+	return 0;
+}
+
+/* The frame in s->frame, at address frame, becomes the innermost call. */
+static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
+{
+	struct pmt_open_call fresh = {}, *o, *below;
+	struct pmt_call_sum *sum;
+	struct pmt_open_key key;
+	struct scratch *s;
+	__u32 cause;
+
+	if (!c || !c->s || !c->w || !c->t)
+		return -1;
+	s = c->s;
+	if (c->t->depth >= MAX_DEPTH) {
+		count_call(PMT_CALL_FULL);
+		return -1;
+	}
+	below = innermost(c);
+	fresh.frame = frame;
+	fresh.previous = previous;
+	fresh.net = c->t->net;
+	fresh.owner = below ? below->owner : 0;
+	fresh.level = c->t->level;
+	fresh.code = frame_code(c);
+	if (c->w->layout.frame_lasti != PY_NONE)
+		fresh.lasti =
+			((__s32 *)s
+				 ->frame)[c->w->layout.frame_lasti / 4 & (PMT_FRAME_BYTES / 4 - 1)];
+	if (cfg_time)
+		fresh.start_ns = bpf_ktime_get_ns();
+	for (int i = 0; i < NR_FILES; i++)
+		s->files[i].str = 0;
+	fresh.fn = code_id(s, c->w, fresh.code, c->thread >> 32, &cause);
+	if (!fresh.fn)
+		count_call(PMT_CALL_UNREAD);
+	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh.fn)) {
+		fresh.flags = PMT_OPEN_SHOWN | (begin != BEGIN_UNSEEN ? PMT_OPEN_SEEN : 0);
+		fresh.owner = fresh.fn;
+	}
+	key.tid = c->thread;
+	key.depth = c->t->depth;
+	o = bpf_map_lookup_elem(&opened, &key);
+	if (o) {
+		*o = fresh;
+	} else if (bpf_map_update_elem(&opened, &key, &fresh, BPF_ANY)) {
+		count_call(PMT_CALL_FULL);
+		return -1;
+	}
+	c->t->depth++;
+	if (!(fresh.flags & PMT_OPEN_SHOWN))
+		return 0;
+	c->t->level++;
+	sum = call_sum(c->thread, fresh.fn);
+	if (!sum)
+		return -1;
+	sum->active++;
+	sum->calls += begin == BEGIN_CALL;
+	sum->resumes += begin == BEGIN_RESUME;
+	return 0;
+}
+
+/* Calls above the one that was found have ended: by an exception, or with their exits not probed. */
+static long close_above(__u32 i, struct call_run *c)
+{
+	if (c->t->depth <= c->s->seek.at)
+		return 1;
+	close_call(c->t, c->thread, c->s->seek.found ? END_UNWIND : END_LOST);
+	return 0;
+}
+
+static long look_below(__u32 i, struct call_run *c)
+{
+	struct scratch *s = c->s;
+	struct pmt_open_call *o;
+
+	if (!s->seek.at)
+		return 1;
+	o = open_at(c->thread, s->seek.at - 1);
+	if (o && o->frame == s->seek.frame) {
+		s->seek.found = 1;
+		return 1;
+	}
+	s->seek.at--;
+	return 0;
+}
+
+/* Among the newest nr calls; what lies above it has ended. */
+static __always_inline bool seek_call(struct call_run *c, __u64 frame, __u32 nr)
+{
+	c->s->seek.frame = frame;
+	c->s->seek.at = c->t->depth;
+	c->s->seek.found = 0;
+	bpf_loop(nr, look_below, c, 0);
+	if (c->s->seek.found)
+		bpf_loop(MAX_DEPTH, close_above, c, 0);
+	return c->s->seek.found;
+}
+
+/* Notes the frames from seek.frame down to the innermost call, or to where there is no room. */
+static long note_hop(__u32 i, struct call_run *c)
+{
+	struct scratch *s = c->s;
+	__u64 frame = python_frame(c, s->seek.frame);
+	struct pmt_open_call *o = innermost(c);
+
+	if (o && o->frame == frame) {
+		s->seek.found = 1;
+		return 1;
+	}
+	if (!frame || s->seek.nr >= NR_HOPS)
+		return 1;
+	s->seek.hops[s->seek.nr & (NR_HOPS - 1)] = frame;
+	s->seek.nr++;
+	s->seek.frame = frame_u64(s, c->w->layout.frame_previous);
+	return 0;
+}
+
+/* ... which were there before us: the one next to the innermost call first. */
+static long open_hop(__u32 i, struct call_run *c)
+{
+	struct pmt_open_call *below = innermost(c);
+	struct scratch *s = c->s;
+	__u64 frame;
+
+	if (!s->seek.nr)
+		return 1;
+	s->seek.nr--;
+	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
+	if (!read_frame(c, frame))
+		return 1;
+	open_call(c, frame, below ? below->frame : 0, BEGIN_UNSEEN);
+	return 0;
+}
+
+/*
+ * Makes frame (as python_frame() gives it; 0: none) the innermost call. Returns false if that is
+ * impossible.
+ */
+static __noinline int heal(struct call_run *c, __u64 frame)
+{
+	struct pmt_open_call *o;
+	struct scratch *s;
+
+	if (!c || !c->s || !c->w || !c->t)
+		return 0;
+	s = c->s;
+	o = innermost(c);
+	if (o && o->frame == frame)
+		return 1;
+	if (!frame) {
+		s->seek.at = 0;
+		s->seek.found = 1;
+		bpf_loop(MAX_DEPTH, close_above, c, 0);
+		return 1;
+	}
+	if (c->t->depth && seek_call(c, frame, NEAR_CALLS))
+		return 1;
+	s->seek.frame = frame;
+	s->seek.nr = 0;
+	s->seek.found = 0;
+	if (c->t->depth) {
+		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
+		if (!s->seek.found && seek_call(c, frame, MAX_DEPTH))
+			return 1;
+		if (!s->seek.found) {
+			/* another stack altogether */
+			count_call(PMT_CALL_RESET);
+			s->seek.at = 0;
+			bpf_loop(MAX_DEPTH, close_above, c, 0);
+		}
+	}
+	if (!s->seek.found) {
+		s->seek.hops[0] = frame;
+		s->seek.nr = 1;
+	}
+	bpf_loop(NR_HOPS, open_hop, c, 0);
+	o = innermost(c);
+	return o && o->frame == frame;
+}
+
+#endif
