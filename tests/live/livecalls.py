@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`calls` while it runs, its table as figures by function, and what must hold in it."""
 import collections
+import contextlib
 import json
 import os
 import re
@@ -56,6 +57,18 @@ class Calls(live.Tool):
         self.result = self.end(signum).ok(status)
         live.assert_equal(self.result.out, b'', 'stdout')
         return read(self.path)
+
+
+@contextlib.contextmanager
+def side_by_side(pid, *ways):
+    """Several tools that watch the same process, each with options of its own; all begin at once."""
+    with contextlib.ExitStack() as stack:
+        tools = [Calls('-p', pid, *way) for way in ways]
+        for tool in tools:
+            stack.push(tool)
+        for tool in tools:
+            tool.__enter__()
+        yield tools
 
 
 def read(path):
@@ -165,8 +178,16 @@ PROGRAMS = [source(name) for name in ('calls.py', 'yields.py')]
 COUNTED = source('counted.py')
 
 
-def counted_target(interpreter, how, *steps, **more):
-    return Target(interpreter, how, *PROGRAMS, source=COUNTED, **more)
+KINDS = ('calls', 'resumes', 'returns', 'yields', 'unwinds')
+
+
+def counted_target(interpreter, how):
+    return Target(interpreter, how, *PROGRAMS, source=COUNTED)
+
+
+def counted_command(interpreter):
+    """To run it by itself, without a pause."""
+    return [interpreter.path, '-c', COUNTED, 'alone'] + PROGRAMS
 
 
 def own(rows):
@@ -183,3 +204,36 @@ def truth(interpreter, how=None):
         t.point()
         told = json.loads(t.next_point().decode())
     return own({tuple(row[:3]): row[3] for row in told})
+
+
+def sees_unwinds(table):
+    """Ends by an exception are seen, not inferred from what runs next."""
+    return any(s['name'] == '_PyEval_FrameClearAndPop' for s in table.doc['sites'])
+
+
+def expected(rows, interpreter, seen, hooked=False):
+    """{(file, name, first line): (calls, resumes, returns, yields, unwinds)} of what `truth` told.
+
+    throw() and close() enter a generator without any of its code that begins a call: since 3.11 there
+    is no entry to be seen, though the end of it is."""
+    found = {}
+    for key, row in rows.items():
+        found[key] = tuple(row[k] for k in KINDS)
+    return {key: row for key, row in found.items() if any(row)}
+
+
+def counted(table, kinds=KINDS):
+    """As expected(), of the program's functions."""
+    found = {(f.file, f.name, f.first_line): tuple(getattr(f, k) for k in kinds)
+             for f in table.functions}
+    return {key: row for key, row in own(found).items() if any(row)}
+
+
+def assert_counts(got, wanted, what):
+    wrong = ['%s:%d %s: %r, expected %r' % (key[0], key[2], key[1], got.get(key), wanted.get(key))
+             for key in sorted(set(got) | set(wanted)) if got.get(key) != wanted.get(key)]
+    assert not wrong, '%s: %d functions: %s' % (what, len(wrong), '\n'.join(wrong))
+
+
+def entries_of(rows):
+    return {key: row[:2] for key, row in rows.items() if any(row[:2])}

@@ -2,7 +2,8 @@
 """A target: python3 -c SOURCE HOW PROGRAM..., on any CPython from 3.6. PROGRAMs are the texts of
 calls.py, yields.py: they define STEPS, which it runs once to warm up, then once between two pauses.
 
-HOW is `not`, or what counts it: `profile` (sys.setprofile), `monitoring` (sys.monitoring, since 3.12).
+HOW is `not` (`alone`: twice, without a pause), or what counts it: `profile` (sys.setprofile),
+`monitoring` (sys.monitoring, since 3.12).
 Then it tells on stderr, as JSON, a row for each function, by the file's name, qualified name (since
 3.11) and first line:
 
@@ -99,6 +100,8 @@ def main(how, *programs):
     gc.collect()
     gc.disable()  # it would run, and call, where memory says
     run()
+    if how == 'alone':
+        return run()
     signal.pause()
     {'not': lambda run: run(), 'profile': profiled, 'monitoring': monitored}[how](run)
     told = [list(key) + [row] for key, row in sorted(COUNTS.items())]
