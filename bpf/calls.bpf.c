@@ -19,11 +19,6 @@ enum frame_state {
 	FRAME_RETURNED = 1
 }; /* 3.10, Include/cpython/frameobject.h */
 
-static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
-{
-	return w->calls.ops[opcode & 255];
-}
-
 /* From the first instruction, in bytes; until 3.10 f_lasti. Of the frame in s->frame. */
 static __always_inline __s32 frame_lasti(const struct call_run *c)
 {
@@ -40,9 +35,9 @@ static __always_inline __s32 frame_lasti(const struct call_run *c)
  *	RETURN_GENERATOR   POP_TOP   RESUME
  *	^ after creation             ^ where it is
  *
- * Returns enum call_begin, BEGIN_UNSEEN: it does not, or the handler of its kin has counted it.
+ * Returns enum call_begin, BEGIN_UNSEEN: it does not.
  */
-static __always_inline __u32 resume_kind(struct call_run *c, __u32 site, __u32 *repeated)
+static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode)
 {
 	__u64 instr = frame_u64(c->s, c->w->layout.frame_instr);
 	__u64 first = frame_code(c) + c->w->layout.code_adaptive;
@@ -57,8 +52,7 @@ static __always_inline __u32 resume_kind(struct call_run *c, __u32 site, __u32 *
 
 		if (!(bits & (PMT_OP_RESUME | PMT_OP_RESUME_CHECK | PMT_OP_ANY)))
 			continue;
-		/* RESUME_CHECK gives way to RESUME when something is pending (gh-108614) */
-		*repeated = site == PMT_SITE_RESUME && bits & PMT_OP_RESUME_CHECK;
+		*opcode = units[i] & 255;
 		/* oparg: 0 at a function's start, else behind a yield or an await */
 		return units[i] >> 8 & 3 ? BEGIN_RESUME : BEGIN_CALL;
 	}
@@ -66,52 +60,81 @@ static __always_inline __u32 resume_kind(struct call_run *c, __u32 site, __u32 *
 }
 
 /* The frame in s->frame. */
-static __always_inline void enter(struct call_run *c, __u64 frame, __u64 below, __u32 begin)
+static __noinline int enter(struct call_run *c, __u64 frame, __u64 below, __u32 begin)
 {
 	const struct pmt_open_call *o;
 
+	if (!c || !c->t || !c->s || !c->w)
+		return -1;
 	if (open_call(c, frame, below, begin) || !cfg_log)
-		return;
+		return 0;
 	o = innermost(c);
 	if (o && o->flags & PMT_OPEN_SHOWN)
 		log_event(c, o->fn, frame_lasti(c), PMT_CALL);
+	return 0;
+}
+
+/*
+ * One entry may pass two handlers: RESUME_CHECK gives way to RESUME when something is pending
+ * (gh-108614), and RESUME, having instrumented the code or undone that, begins anew as what it has become.
+ */
+static __always_inline bool is_repeated(const struct call_run *c, __u32 site, __u64 frame,
+					__u32 opcode)
+{
+	const struct pmt_open_call *o;
+
+	if (site != PMT_SITE_RESUME)
+		return false;
+	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
+		return true;
+	o = innermost(c);
+	return o && o->frame == frame && o->flags & PMT_OPEN_SEEN && o->opcode != opcode &&
+	       o->hit + 1 == c->t->hits;
 }
 
 static __always_inline void on_resume(struct call_run *c, __u32 site)
 {
 	__u64 frame = frame_of(c->w, c->tstate), below;
 	const struct pmt_open_call *o;
-	__u32 begin, repeated = 0;
+	__u32 begin, opcode = 0;
 
 	if (!read_frame(c, frame)) {
 		count_call(PMT_CALL_UNREAD);
 		return;
 	}
-	begin = resume_kind(c, site, &repeated);
+	begin = resume_kind(c, &opcode);
 	if (begin == BEGIN_UNSEEN) {
 		count_call(PMT_CALL_STRAY);
 		return;
 	}
-	o = innermost(c);
-	/* it cannot be entered while it is open: an instrumented RESUME is begun anew */
-	if (repeated || (cfg_exits && o && o->frame == frame && o->flags & PMT_OPEN_SEEN)) {
+	if (is_repeated(c, site, frame, opcode)) {
 		count_call(PMT_CALL_REPEATED);
 		return;
 	}
 	below = frame_u64(c->s, c->w->layout.frame_previous);
+	o = innermost(c);
+	if (o && o->frame == frame && begin == BEGIN_RESUME) {
+		/* since then it was left, where no probe could be */
+		close_call(c->t, c->thread, o, END_YIELD);
+		o = innermost(c);
+	}
 	if (!o || o->frame != below) {
 		below = python_frame(c, below);
-		if (!heal(c, below) || !read_frame(c, frame)) {
+		if (!heal(below) || !read_frame(c, frame)) {
 			count_call(PMT_CALL_UNREAD);
 			return;
 		}
+		o = innermost(c);
 	}
+	c->owner = o ? o->owner : 0;
+	c->s->open.opcode = opcode;
 	enter(c, frame, below, begin);
 }
 
 /* Until 3.10 the evaluation function is called with the frame. */
 static __always_inline void on_enter(struct call_run *c, __u64 frame)
 {
+	const struct pmt_open_call *o = innermost(c);
 	__u64 below;
 	__u32 begin;
 
@@ -121,10 +144,14 @@ static __always_inline void on_enter(struct call_run *c, __u64 frame)
 	}
 	below = frame_u64(c->s, c->w->layout.frame_previous);
 	begin = frame_lasti(c) < 0 ? BEGIN_CALL : BEGIN_RESUME;
-	if (!heal(c, below) || !read_frame(c, frame)) {
-		count_call(PMT_CALL_UNREAD);
-		return;
+	if (!o || o->frame != below) {
+		if (!heal(below) || !read_frame(c, frame)) {
+			count_call(PMT_CALL_UNREAD);
+			return;
+		}
+		o = innermost(c);
 	}
+	c->owner = o ? o->owner : 0;
 	enter(c, frame, below, begin);
 }
 
@@ -150,13 +177,15 @@ static __always_inline __u32 left_with(const struct call_run *c)
 	return has_exception(c) ? END_UNWIND : END_RETURN;
 }
 
-static __always_inline void leave(struct call_run *c, __u32 end)
+/* o: the innermost call, whose frame is in s->frame. */
+static __noinline int leave(struct call_run *c, const struct pmt_open_call *o, __u32 end)
 {
-	const struct pmt_open_call *o = innermost(c);
-
-	if (cfg_log && o && o->flags & PMT_OPEN_SHOWN)
+	if (!c || !c->t || !c->s || !c->w || !o)
+		return -1;
+	if (cfg_log && o->flags & PMT_OPEN_SHOWN)
 		log_event(c, o->fn, frame_lasti(c), PMT_RETURN);
-	close_call(c->t, c->thread, end);
+	close_call(c->t, c->thread, o, end);
+	return 0;
 }
 
 /* Until 3.10, on the way to the end of the evaluation function: the caller's frame is the current one. */
@@ -170,22 +199,24 @@ static __always_inline void on_leave(struct call_run *c)
 	}
 	if (!read_frame(c, o->frame)) {
 		count_call(PMT_CALL_UNREAD);
-		close_call(c->t, c->thread, END_LOST);
+		close_call(c->t, c->thread, o, END_LOST);
 		return;
 	}
-	leave(c, left_with(c));
+	leave(c, o, left_with(c));
 }
 
-/* Is the frame in s->frame at an instruction of this kind, or, of a yield, just behind it? */
-static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
+/* The innermost call, whose frame is at this address and in s->frame; NULL: impossible. */
+static __always_inline const struct pmt_open_call *call_of(struct call_run *c, __u64 frame)
 {
-	__u16 units[2] = {};
+	const struct pmt_open_call *o = innermost(c);
 
-	if (bpf_probe_read_user(units, sizeof(units),
-				(void *)(frame_u64(c->s, c->w->layout.frame_instr) - 2)))
-		return false;
-	return opcode_bits(c->w, units[1]) & (bits | PMT_OP_ANY) ||
-	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
+	if (o && o->frame == frame)
+		return o;
+	if (!heal(frame) || !read_frame(c, frame)) {
+		count_call(PMT_CALL_UNREAD);
+		return NULL;
+	}
+	return innermost(c);
 }
 
 /* In the handler of a return or a yield: the frame is the current one still, or no longer. */
@@ -195,10 +226,7 @@ static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u3
 	const struct pmt_open_call *o;
 
 	if (frame && stands_at(c, bits)) {
-		if (!heal(c, frame) || !read_frame(c, frame)) {
-			count_call(PMT_CALL_UNREAD);
-			return;
-		}
+		o = call_of(c, frame);
 	} else {
 		o = innermost(c);
 		if (!o || o->previous != frame || !read_frame(c, o->frame) || !stands_at(c, bits)) {
@@ -206,7 +234,7 @@ static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u3
 			return;
 		}
 	}
-	leave(c, end);
+	leave(c, o, end);
 }
 
 /* _PyEval_FrameClearAndPop(tstate, frame): for returns and unwinds. */
@@ -217,11 +245,7 @@ static __always_inline void on_clear(struct call_run *c, __u64 frame)
 		count_call(PMT_CALL_STRAY);
 		return;
 	}
-	if (!heal(c, frame) || !read_frame(c, frame)) {
-		count_call(PMT_CALL_UNREAD);
-		return;
-	}
-	leave(c, has_exception(c) ? END_UNWIND : END_RETURN);
+	leave(c, call_of(c, frame), has_exception(c) ? END_UNWIND : END_RETURN);
 }
 
 static __always_inline bool is_entry(__u32 site)
@@ -249,6 +273,7 @@ int on_call_site(struct pt_regs *ctx)
 	c.t = call_thread(c.thread);
 	if (!c.t)
 		return 0;
+	c.t->hits++;
 	c.tstate = call_tstate(c.t, c.w);
 	c.s = scratch_take();
 	if (!c.s || !c.tstate) {

@@ -71,6 +71,7 @@ struct call_run {
 	struct pmt_call_thread *t;
 	__u64 thread; /* bpf_get_current_pid_tgid() */
 	__u64 tstate;
+	__u32 owner; /* of the call below one that is opened */
 };
 
 static __always_inline void count_call(__u32 what)
@@ -81,54 +82,42 @@ static __always_inline void count_call(__u32 what)
 		*n += 1;
 }
 
+/* Here and not on the stack, of which verifiers until 6.2 count every word that is written. */
+static const struct pmt_call_sum no_sum = {.largest = PMT_NO_LARGEST};
+static const struct pmt_call_thread no_thread;
+
 /* Made if it is the first. Only its own thread writes to it. */
 static __always_inline struct pmt_call_sum *call_sum(__u64 thread, __u32 fn)
 {
 	struct pmt_call_key key = {.tid = (__u32)thread, .fn = fn};
 	struct pmt_call_sum *sum = bpf_map_lookup_elem(&calls, &key);
-	struct pmt_call_sum fresh = {.tgid = thread >> 32, .largest = PMT_NO_LARGEST};
 
 	if (sum)
 		return sum;
-	if (bpf_map_update_elem(&calls, &key, &fresh, BPF_NOEXIST))
+	if (bpf_map_update_elem(&calls, &key, &no_sum, BPF_NOEXIST))
 		count_call(PMT_CALL_FULL);
-	return bpf_map_lookup_elem(&calls, &key);
+	sum = bpf_map_lookup_elem(&calls, &key);
+	if (sum)
+		sum->tgid = thread >> 32;
+	return sum;
 }
 
 /* Made if it is the first; NULL: not asked for, or no room. */
 static __always_inline struct pmt_call_thread *call_thread(__u64 thread)
 {
 	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, &thread);
-	struct pmt_call_thread fresh = {};
 	__u32 tid = thread;
 
 	if (t)
 		return t;
 	if (cfg_tids && !bpf_map_lookup_elem(&call_tids, &tid))
 		return NULL;
-	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
-	if (bpf_map_update_elem(&call_threads, &thread, &fresh, BPF_NOEXIST))
+	if (bpf_map_update_elem(&call_threads, &thread, &no_thread, BPF_NOEXIST))
 		count_call(PMT_CALL_FULL);
-	return bpf_map_lookup_elem(&call_threads, &thread);
-}
-
-/*
- * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
- * GIL when it grows. 0: it has none.
- */
-static __always_inline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
-{
-	const struct py_layout *l = &w->layout;
-	__u64 holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
-	__u64 self = bpf_get_current_task_btf()->thread.fsbase;
-
-	if (holder && holder == t->tstate)
-		return holder;
-	if (holder && user_u64(holder + l->tstate_thread_id) == self)
-		t->tstate = holder;
-	else if (!t->tstate || user_u64(t->tstate + l->tstate_thread_id) != self)
-		t->tstate = find_thread(w);
-	return t->tstate;
+	t = bpf_map_lookup_elem(&call_threads, &thread);
+	if (t)
+		bpf_get_current_comm(t->comm, sizeof(t->comm));
+	return t;
 }
 
 #endif

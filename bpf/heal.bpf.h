@@ -13,9 +13,33 @@
 #include "glob.bpf.h"
 #include "shadow.bpf.h"
 
-#define NEAR_CALLS 8 /* looked through before anything else */
+#define NEAR_CALLS	8 /* looked through before anything else */
+#define OWNER_GENERATOR 1 /* enum _frameowner, pycore_frame.h, since 3.11 */
 
 enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
+
+/*
+ * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
+ * GIL when it grows. 0: it has none.
+ */
+static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
+{
+	const struct py_layout *l;
+	__u64 holder, self = bpf_get_current_task_btf()->thread.fsbase;
+
+	if (!t || !w)
+		return 0;
+	l = &w->layout;
+	holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
+
+	if (holder && holder == t->tstate)
+		return holder;
+	if (holder && user_u64(holder + l->tstate_thread_id) == self)
+		t->tstate = holder;
+	else if (!t->tstate || user_u64(t->tstate + l->tstate_thread_id) != self)
+		t->tstate = find_thread(w);
+	return t->tstate;
+}
 
 static __always_inline __u64 frame_u64(const struct scratch *s, __u32 offset)
 {
@@ -61,14 +85,31 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 	return 0;
 }
 
-/* The frame in s->frame, at address frame, becomes the innermost call. */
+static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
+{
+	return w->calls.ops[opcode & 255];
+}
+
+/* Is the frame in s->frame at an instruction of this kind, or, of a yield, just behind it? */
+static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
+{
+	__u16 units[2] = {};
+
+	if (bpf_probe_read_user(units, sizeof(units),
+				(void *)(frame_u64(c->s, c->w->layout.frame_instr) - 2)))
+		return false;
+	return opcode_bits(c->w, units[1]) & (bits | PMT_OP_ANY) ||
+	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
+}
+
+/* The frame in s->frame, at address frame, becomes the innermost call; c->owner is that of the one before. */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
-	struct pmt_open_call fresh = {}, *o, *below;
+	struct pmt_open_call *fresh, *o;
 	struct pmt_call_sum *sum;
 	struct pmt_open_key key;
 	struct scratch *s;
-	__u32 cause;
+	__u32 cause, opcode;
 
 	if (!c || !c->s || !c->w || !c->t)
 		return -1;
@@ -77,42 +118,46 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 		count_call(PMT_CALL_FULL);
 		return -1;
 	}
-	below = innermost(c);
-	fresh.frame = frame;
-	fresh.previous = previous;
-	fresh.net = c->t->net;
-	fresh.owner = below ? below->owner : 0;
-	fresh.level = c->t->level;
-	fresh.code = frame_code(c);
+	fresh = &s->open;
+	opcode = fresh->opcode;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->opcode = opcode;
+	fresh->hit = c->t->hits;
+	fresh->frame = frame;
+	fresh->previous = previous;
+	fresh->net = c->t->net;
+	fresh->owner = c->owner;
+	fresh->level = c->t->level;
+	fresh->code = frame_code(c);
 	if (c->w->layout.frame_lasti != PY_NONE)
-		fresh.lasti =
+		fresh->lasti =
 			((__s32 *)s
 				 ->frame)[c->w->layout.frame_lasti / 4 & (PMT_FRAME_BYTES / 4 - 1)];
 	if (cfg_time)
-		fresh.start_ns = bpf_ktime_get_ns();
+		fresh->start_ns = bpf_ktime_get_ns();
 	for (int i = 0; i < NR_FILES; i++)
 		s->files[i].str = 0;
-	fresh.fn = code_id(s, c->w, fresh.code, c->thread >> 32, &cause);
-	if (!fresh.fn)
+	fresh->fn = code_id(s, c->w, fresh->code, c->thread >> 32, &cause);
+	if (!fresh->fn)
 		count_call(PMT_CALL_UNREAD);
-	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh.fn)) {
-		fresh.flags = PMT_OPEN_SHOWN | (begin != BEGIN_UNSEEN ? PMT_OPEN_SEEN : 0);
-		fresh.owner = fresh.fn;
+	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh->fn)) {
+		fresh->flags = PMT_OPEN_SHOWN | (begin != BEGIN_UNSEEN ? PMT_OPEN_SEEN : 0);
+		fresh->owner = fresh->fn;
 	}
 	key.tid = c->thread;
 	key.depth = c->t->depth;
 	o = bpf_map_lookup_elem(&opened, &key);
 	if (o) {
-		*o = fresh;
-	} else if (bpf_map_update_elem(&opened, &key, &fresh, BPF_ANY)) {
+		*o = *fresh;
+	} else if (bpf_map_update_elem(&opened, &key, fresh, BPF_ANY)) {
 		count_call(PMT_CALL_FULL);
 		return -1;
 	}
 	c->t->depth++;
-	if (!(fresh.flags & PMT_OPEN_SHOWN))
+	if (!(fresh->flags & PMT_OPEN_SHOWN))
 		return 0;
 	c->t->level++;
-	sum = call_sum(c->thread, fresh.fn);
+	sum = call_sum(c->thread, fresh->fn);
 	if (!sum)
 		return -1;
 	sum->active++;
@@ -121,12 +166,31 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	return 0;
 }
 
+/*
+ * Was the innermost call, of which no exit was seen, left at a yield? A generator's frame is there
+ * still; of others nothing is left.
+ */
+static __always_inline bool has_yielded(const struct call_run *c, const struct pmt_open_call *o)
+{
+	const struct py_layout *l = &c->w->layout;
+
+	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) &&
+	       ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR &&
+	       frame_code(c) == o->code && stands_at(c, PMT_OP_YIELD);
+}
+
 /* Calls above the one that was found have ended: by an exception, or with their exits not probed. */
 static long close_above(__u32 i, struct call_run *c)
 {
+	const struct pmt_open_call *o;
+
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
-	close_call(c->t, c->thread, c->s->seek.found ? END_UNWIND : END_LOST);
+	o = innermost(c);
+	close_call(c->t, c->thread, o,
+		   !c->s->seek.found   ? END_LOST
+		   : has_yielded(c, o) ? END_YIELD
+				       : END_UNWIND);
 	return 0;
 }
 
@@ -190,40 +254,33 @@ static long open_hop(__u32 i, struct call_run *c)
 	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
 	if (!read_frame(c, frame))
 		return 1;
+	c->owner = below ? below->owner : 0;
 	open_call(c, frame, below ? below->frame : 0, BEGIN_UNSEEN);
 	return 0;
 }
 
-/*
- * Makes frame (as python_frame() gives it; 0: none) the innermost call. Returns false if that is
- * impossible.
- */
-static __noinline int heal(struct call_run *c, __u64 frame)
+static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 {
-	struct pmt_open_call *o;
-	struct scratch *s;
+	const struct pmt_open_call *o = innermost(c);
+	struct scratch *s = c->s;
 
-	if (!c || !c->s || !c->w || !c->t)
-		return 0;
-	s = c->s;
-	o = innermost(c);
 	if (o && o->frame == frame)
-		return 1;
+		return true;
 	if (!frame) {
 		s->seek.at = 0;
 		s->seek.found = 1;
 		bpf_loop(MAX_DEPTH, close_above, c, 0);
-		return 1;
+		return true;
 	}
 	if (c->t->depth && seek_call(c, frame, NEAR_CALLS))
-		return 1;
+		return true;
 	s->seek.frame = frame;
 	s->seek.nr = 0;
 	s->seek.found = 0;
 	if (c->t->depth) {
 		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
 		if (!s->seek.found && seek_call(c, frame, MAX_DEPTH))
-			return 1;
+			return true;
 		if (!s->seek.found) {
 			/* another stack altogether */
 			count_call(PMT_CALL_RESET);
@@ -238,6 +295,29 @@ static __noinline int heal(struct call_run *c, __u64 frame)
 	bpf_loop(NR_HOPS, open_hop, c, 0);
 	o = innermost(c);
 	return o && o->frame == frame;
+}
+
+/*
+ * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
+ * false if that is impossible. Global, so that verifiers go through it once and not at every call: it
+ * looks up for itself what its callers have, which is as rare as it is dear.
+ */
+__weak int heal(__u64 frame)
+{
+	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
+	__u32 tgid = c.thread >> 32;
+	bool healed = false;
+
+	c.w = bpf_map_lookup_elem(&walks, &tgid);
+	c.t = bpf_map_lookup_elem(&call_threads, &c.thread);
+	if (!c.w || !c.t)
+		return 0;
+	c.s = scratch_take();
+	if (c.s) {
+		healed = heal_run(&c, frame);
+		scratch_give(c.s);
+	}
+	return healed;
 }
 
 #endif

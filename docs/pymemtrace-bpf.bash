@@ -35,7 +35,7 @@ _pymemtrace_bpf() {
 		fi
 	done
 	case ${COMP_WORDS[1]:-} in
-	record | snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
+	record | calls | snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
 	esac
 	# "--format=j" comes as three words
 	if [ "$cur" = = ]; then
@@ -71,7 +71,11 @@ _pymemtrace_bpf() {
 	--by)
 		mapfile -t COMPREPLY < <(compgen -W 'thread' -- "$cur")
 		return ;;
-	--min | --stacks)
+	--min | --stacks | --depth | --tid | --threshold | --max-overhead)
+		return ;;
+	--log)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		compopt -o filenames 2>/dev/null
 		return ;;
 	--top)
 		mapfile -t COMPREPLY < <(compgen -W 'all' -- "$cur")
@@ -80,6 +84,8 @@ _pymemtrace_bpf() {
 		i='pid ns_pid ppid container version shape allocator arenas rss supported reason
 			anon_bytes file_bytes shmem_bytes swap_bytes debug_build free_threaded
 			layout exe command'
+		[ "$command" != calls ] || i='self total largest calls resumes returns yields unwinds lost
+			open growth shrink arenas pools self_ns total_ns name file first_line pid'
 		[ "$command" != report ] || i='event function file first_line hot_line self_bytes
 			self_growth_bytes self_shrink_bytes self_error_bytes total_bytes
 			total_growth_bytes total_shrink_bytes events total_events'
@@ -102,6 +108,11 @@ _pymemtrace_bpf() {
 		options+=' --pid --children --duration --event --exact --stacks --top --strict'
 		options+=' --include --exclude --as-root --'
 		;;
+	calls)
+		options+=' --pid --children --duration --include --exclude --depth --tid --time --log'
+		options+=' --threshold --no-exits --max-overhead --allow-slow --top --sort --strict'
+		options+=' --as-root --'
+		;;
 	snapshot) options+=' --pid --children --pause --strict --include --exclude' ;;
 	list) options+=' --pid --children --top --sort --include --exclude' ;;
 	report) options+=' --event --inverted --by --min --top --sort --strict' ;;
@@ -111,7 +122,7 @@ _pymemtrace_bpf() {
 		[ "$COMP_CWORD" = 1 ] && options+=' --version --json-schema'
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'stat record snapshot list report diff doctor help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'stat record calls snapshot list report diff doctor help' -- "$cur")
 	elif [ "$command" = diff ] || [ "$command" = report ]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames 2>/dev/null

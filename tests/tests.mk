@@ -117,6 +117,13 @@ $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
 
+# What docs/entry-and-exit.md is made of.
+$(B)/print_sites: $(B)/tests/tools/print_sites.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+tests: $(B)/print_sites
+
 # Recordings for the golden tests and the fuzzer, made anew when the format grows.
 $(B)/write_pmt: $(B)/tests/tools/write_pmt.o $(B)/user.a
 	$(call msg,LD,$@)

@@ -12,21 +12,23 @@
 
 /* The first is what runs when none is named. */
 const struct command *const commands[] = {
-	&cmd_stat, &cmd_record, &cmd_snapshot, &cmd_list, &cmd_doctor, &cmd_report, &cmd_diff, NULL,
+	&cmd_stat,   &cmd_record, &cmd_calls, &cmd_snapshot, &cmd_list,
+	&cmd_doctor, &cmd_report, &cmd_diff,  NULL,
 };
 
 static const char help[] =
 	"Usage: pymemtrace-bpf [COMMAND] -p PID[,PID...] [OPTION...]\n"
-	"       pymemtrace-bpf [stat|record] [OPTION...] -- PROGRAM [ARG...]\n"
+	"       pymemtrace-bpf [stat|record|calls] [OPTION...] -- PROGRAM [ARG...]\n"
 	"Explain the memory of running CPython processes, from outside. Run it as root.\n"
 	"\n"
 	"Look (only reads; costs the process nothing):\n"
 	"  list         Python processes: pid, container, version, RSS, supported or why not\n"
 	"  snapshot     what sys._debugmallocstats() would print in the process\n"
 	"  doctor       what this kernel and these privileges allow\n"
-	"Watch (BPF probes, about 1 %):\n"
+	"Watch (BPF probes, about 1 %; calls costs more and says how much first):\n"
 	"  stat         changes of RSS, arenas, pools and who made them     [the default]\n"
 	"  record       collect the Python stacks that made memory grow\n"
+	"  calls        RSS at entry and exit of functions\n"
 	"Afterwards (no root, no process):\n"
 	"  report FILE  show a saved file: text, svg, folded, pprof, speedscope, json\n"
 	"  diff A B     what changed between two saved snapshots\n"

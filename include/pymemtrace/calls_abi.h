@@ -80,6 +80,8 @@ struct pmt_open_call {
 	__s64 net;		  /* the thread's, when it began */
 	__u64 start_ns, inner_ns; /* inner: of ended calls made from it */
 	__s32 lasti;		  /* until 3.10: at its entry */
+	__u32 opcode;		  /* since 3.11: the RESUME it was entered by */
+	__u32 hit;		  /* its thread's, as counted then */
 	__u32 pad;
 };
 
@@ -105,6 +107,7 @@ struct pmt_call_thread {
 	__u64 tstate;
 	__s64 net; /* bytes of RSS that came by this thread, less what went */
 	__u32 depth, level;
+	__u32 hits, pad; /* of probes; wraps */
 	__u64 nr_events;
 	__s64 reported;			/* RSS of the newest event that was written */
 	__u64 cpu_ns;			/* its CPU time as last told */

@@ -133,6 +133,17 @@ void text_repair_utf8(char *s)
 	}
 }
 
+void text_replace(char **to, const char *s)
+{
+	char *copy = strdup(s);
+
+	if (!copy)
+		return;
+	text_repair_utf8(copy);
+	free(*to);
+	*to = copy;
+}
+
 int text_parse_time(const char *s, uint64_t *ret_ns)
 {
 	double unit = 1, v;

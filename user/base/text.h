@@ -25,6 +25,9 @@ char *text_escape(char *buf, size_t size, const char *s, size_t len);
 /* Bytes that are not valid UTF-8 become question marks. */
 void text_repair_utf8(char *s);
 
+/* *to, which is freed, becomes a copy of s so repaired; it stays what it was when memory ran out. */
+void text_replace(char **to, const char *s);
+
 /* "90s" "5m" "1.5h" "0.2" -> nanoseconds. -EINVAL: not a positive finite time below 10 years. */
 int text_parse_time(const char *s, uint64_t *ret_ns);
 

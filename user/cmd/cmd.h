@@ -23,6 +23,18 @@ enum exit_status {
 #define TOP_ALL	    UINT64_MAX
 #define TOP_DEFAULT (UINT64_MAX - 1) /* not given: the command's own */
 
+/* Of calls. */
+struct call_options {
+	const char *log; /* DIR; NULL: no log */
+	bool has_threshold;
+	uint64_t threshold; /* bytes */
+	uint64_t depth;	    /* 0: no limit */
+	pid_t *tids;
+	size_t nr_tids;	     /* 0: all */
+	double max_overhead; /* percent; 0: no limit */
+	bool time, allow_slow, no_exits;
+};
+
 struct options {
 	const struct command *command;
 	pid_t *pids;
@@ -44,7 +56,8 @@ struct options {
 	bool inverted, by_thread;
 	uint64_t min_bytes;
 	const char **include, **exclude; /* NULL-terminated globs */
-	char **args;			 /* what is neither option nor program: FILEs */
+	struct call_options calls;
+	char **args; /* what is neither option nor program: FILEs */
 	size_t nr_args;
 	char **program; /* after "--", NULL-terminated; NULL: none */
 };
@@ -67,6 +80,10 @@ extern const struct command *const commands[]; /* NULL-terminated; the first is 
  */
 int options_parse(const struct command *c, int argc, char **argv, struct options *ret);
 
+/* Ends with what is wrong with the command line, and exit status 2. */
+void options_usage(const struct command *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
 /* "pymemtrace-bpf: text" and "hint: ..." on stderr; returns the exit status for that fault. */
 int report_fault(const struct fault *f);
 
@@ -83,7 +100,7 @@ void report_note(const struct options *o, const char *fmt, ...)
 bool format_is(const struct options *o, const char *format);
 
 extern const struct command cmd_stat, cmd_record, cmd_snapshot, cmd_list, cmd_doctor, cmd_report,
-	cmd_diff;
+	cmd_diff, cmd_calls;
 
 /* One bit per option; the table is in options.c. */
 enum option_bit {
@@ -103,8 +120,10 @@ enum option_bit {
 	OPT_FILES = 1 << 13,   /* two FILE arguments */
 	OPT_FILE = 1 << 14,    /* one */
 	OPT_EVENT = 1 << 15,
-	OPT_RECORD = 1 << 16, /* --exact, --stacks */
-	OPT_TREE = 1 << 17,   /* --inverted, --by, --min */
+	OPT_RECORD = 1 << 16,	 /* --exact, --stacks */
+	OPT_TREE = 1 << 17,	 /* --inverted, --by, --min */
+	OPT_FUNCTIONS = 1 << 18, /* --include and --exclude, of functions */
+	OPT_CALLS = 1 << 19,	 /* what only calls takes */
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "cmd/process.h"
 #include "python/python.h"
@@ -29,14 +30,6 @@ static struct profile *new_profile(const struct collector *c)
 	return p;
 }
 
-static void replace(char **to, char *by)
-{
-	if (!by)
-		return;
-	free(*to);
-	*to = by;
-}
-
 struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
 				bool shares)
 {
@@ -54,15 +47,20 @@ struct collector *collector_new(struct trace *t, unsigned int events, unsigned i
 		free(c);
 		return NULL;
 	}
-	replace(&c->total->program, strdup(PROGRAM_VERSION));
+	text_replace(&c->total->program, PROGRAM_VERSION);
 	if (!uname(&u)) {
-		char *host;
+		char host[sizeof(u)];
 
-		if (asprintf(&host, "%s %s %s, %s", u.sysname, u.release, u.machine, u.nodename) >=
-		    0)
-			replace(&c->total->host, host);
+		snprintf(host, sizeof(host), "%s %s %s, %s", u.sysname, u.release, u.machine,
+			 u.nodename);
+		text_replace(&c->total->host, host);
 	}
 	return c;
+}
+
+void collector_want_calls(struct collector *c)
+{
+	c->calls = true;
 }
 
 static void followed_free(struct followed *f)
@@ -87,6 +85,7 @@ static void followed_free(struct followed *f)
 		HASH_DEL(f->sums, sum);
 		free(sum);
 	}
+	collect_free_calls(f);
 	maps_done(&f->maps);
 	profile_free(f->fresh);
 	profile_free(f->since);
@@ -131,7 +130,7 @@ struct followed *collect_find(struct collector *c, uint32_t tgid)
 	return f;
 }
 
-static struct followed *find_pid(struct collector *c, pid_t pid)
+struct followed *collect_find_pid(struct collector *c, pid_t pid)
 {
 	for (struct followed *f = c->followed; f; f = f->hh.next)
 		if (f->pid == pid)
@@ -142,7 +141,8 @@ static struct followed *find_pid(struct collector *c, pid_t pid)
 static struct pmt_walk walk_of(const struct python_walk_info *info)
 {
 	const struct py_layout *l = info->layout;
-	const uint32_t frame[] = {l->frame_previous, l->frame_code, l->frame_instr, l->frame_lasti,
+	const uint32_t frame[] = {l->frame_previous, l->frame_code,  l->frame_instr,
+				  l->frame_lasti,    l->frame_state, l->frame_stacktop,
 				  l->frame_owner};
 	const uint32_t code[] = {l->object_type, l->code_firstlineno, l->code_filename,
 				 l->code_name, l->code_linetable};
@@ -195,12 +195,14 @@ int collector_follow(struct collector *c, struct process *p, struct fault *f)
 	of->format = info.line_format;
 	of->lasti_unit = info.lasti_unit;
 	walk = walk_of(&info);
+	if (c->calls)
+		collect_calls_of(p->python, &walk.calls);
 	return trace_set_walk(c->trace, pid, &walk, f);
 }
 
 void collector_forget(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (!f)
 		return;
@@ -213,7 +215,7 @@ void collector_forget(struct collector *c, pid_t pid)
 
 void collector_hear(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (f)
 		f->heard = true;
@@ -295,7 +297,7 @@ static void on_child(void *ctx, const struct pmt_child_rec *r)
 
 int collector_add_arena(struct collector *c, struct profile_arena *a)
 {
-	const struct followed *f = find_pid(c, a->pid);
+	const struct followed *f = collect_find_pid(c, a->pid);
 	const uint64_t key[2] = {a->address, f ? f->tgid : 0};
 	struct opening *o;
 	struct stack *s;
@@ -391,7 +393,13 @@ void collector_update(struct collector *c)
 {
 	collector_drain(c);
 	trace_read_sums(c->trace, on_sum, c);
+	collect_read_calls(c);
 	c->total->end_ns = clock_realtime_ns();
+}
+
+bool collector_failed(const struct collector *c)
+{
+	return c->failed;
 }
 
 struct profile *collector_total(struct collector *c)
@@ -401,7 +409,7 @@ struct profile *collector_total(struct collector *c)
 
 struct profile *collector_take(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 	struct profile *p = f && f->fresh ? f->fresh : new_profile(c);
 
 	if (f)
@@ -411,7 +419,7 @@ struct profile *collector_take(struct collector *c, pid_t pid)
 
 struct profile *collector_of(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (f && !f->since)
 		f->since = new_profile(c);
@@ -420,7 +428,7 @@ struct profile *collector_of(struct collector *c, pid_t pid)
 
 void collector_rebase(struct collector *c, pid_t pid)
 {
-	struct followed *f = find_pid(c, pid);
+	struct followed *f = collect_find_pid(c, pid);
 
 	if (!f)
 		return;

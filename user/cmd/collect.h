@@ -14,8 +14,10 @@
 
 #define COLLECT_STEP_SHIFT 5 /* one sample in 32 pages, that is 128 KiB */
 
+struct calls;
 struct collector;
 struct fault;
+struct pmt_counts;
 struct process;
 struct trace;
 struct trace_counts;
@@ -26,6 +28,8 @@ struct trace_counts;
  */
 struct collector *collector_new(struct trace *t, unsigned int events, unsigned int step_shift,
 				bool shares);
+/* Entry and exit of functions are collected from here on: before the first is followed. */
+void collector_want_calls(struct collector *c);
 void collector_free(struct collector *c); /* accepts NULL */
 
 /*
@@ -57,11 +61,34 @@ void collector_drop(struct collector *c, uint32_t tgid);
 /* Hands over what the ring buffer holds: soon, because names and line tables vanish. */
 void collector_drain(struct collector *c);
 
-/* Drains, and reads the sums. */
+/* Drains, and reads the sums, those of calls too. */
 void collector_update(struct collector *c);
 
 /* An arena that is alive now, to the total: who opened it and when, if that was seen, is filled in. */
 int collector_add_arena(struct collector *c, struct profile_arena *a);
+
+/*
+ * What its functions did since it was followed, to a table; *ret_outside is the change of RSS in no
+ * function that is shown. Once for each process: they are not the collector's any more.
+ */
+int collector_take_calls(struct collector *c, pid_t pid, struct calls *to,
+			 struct profile_change *ret_outside);
+
+/* What BPF calls a process that is followed; 0: it is not. */
+uint32_t collector_tgid(struct collector *c, pid_t pid);
+/* Of a process as BPF calls it. pid 0: a child that nobody watches yet, or none that is followed. */
+pid_t collector_pid(struct collector *c, uint32_t tgid);
+/* Itself or, of such a child, its parent, while its memory can be asked. NULL: nobody is known. */
+const struct process *collector_process(struct collector *c, uint32_t tgid);
+
+/* The function of a code object's record. NULL: no record came. */
+const struct profile_function *collector_function(struct collector *c, uint32_t tgid,
+						  uint32_t code);
+/* Of an instruction of it, as in struct pmt_frame. 0: not known. */
+int32_t collector_line(struct collector *c, uint32_t tgid, uint32_t code, int32_t lasti);
+
+/* Memory ran out: something is missing, nobody knows what. */
+bool collector_failed(const struct collector *c);
 
 /*
  * Everything since attach, unless shares are kept apart; borrowed. Its processes are the caller's to
@@ -87,5 +114,9 @@ void collector_rebase(struct collector *c, pid_t pid);
  */
 int collector_account(struct profile *p, pid_t pid, const struct trace_counts *from,
 		      const struct trace_counts *to);
+
+/* What was put down to no stack between two moments, by cause; other causes stay as they are. */
+void collector_causes(const struct pmt_counts *from, const struct pmt_counts *to,
+		      enum profile_event e, struct profile_change ret[PROFILE_CAUSES]);
 
 #endif

@@ -15,6 +15,20 @@ static const enum profile_cause causes[PMT_CAUSES] = {
 	[PMT_CAUSE_TABLE_FULL] = PROFILE_TABLE_FULL, [PMT_CAUSE_RECORD_LOST] = PROFILE_RECORD_LOST,
 };
 
+void collector_causes(const struct pmt_counts *from, const struct pmt_counts *to,
+		      enum profile_event e, struct profile_change ret[PROFILE_CAUSES])
+{
+	for (int i = 0; i < PMT_CAUSES; i++) {
+		const struct pmt_change *a = &from->causes[e][i], *b = &to->causes[e][i];
+
+		ret[causes[i]] = (struct profile_change){
+			.growth = (int64_t)(b->growth - a->growth),
+			.shrink = (int64_t)(b->shrink - a->shrink),
+			.events = b->events - a->events,
+		};
+	}
+}
+
 /* By sampling, each direction of change is rounded to whole steps: what that leaves over. */
 static struct profile_change remainder_of(const struct profile *p, const struct profile_process *of,
 					  int64_t seen_growth, int64_t seen_shrink)
@@ -39,7 +53,6 @@ int collector_account(struct profile *p, pid_t pid, const struct trace_counts *f
 		      const struct trace_counts *to)
 {
 	static const struct trace_counts nothing;
-	const struct pmt_counts *a, *b = &to->counts;
 	struct profile_process *of;
 	bool first = !from;
 	int err = profile_add_process(p, pid, &of);
@@ -48,18 +61,10 @@ int collector_account(struct profile *p, pid_t pid, const struct trace_counts *f
 		return err;
 	if (first)
 		from = &nothing;
-	a = &from->counts;
 	of->rss_before = first ? to->rss_begin : rss_resident(&from->rss_exact);
 	of->rss_after = rss_resident(first ? &to->rss : &to->rss_exact);
 	for (int e = 0; e < PMT_STACK_EVENTS; e++)
-		for (int i = 0; i < PMT_CAUSES; i++)
-			of->causes[e][causes[i]] = (struct profile_change){
-				.growth =
-					(int64_t)(b->causes[e][i].growth - a->causes[e][i].growth),
-				.shrink =
-					(int64_t)(b->causes[e][i].shrink - a->causes[e][i].shrink),
-				.events = b->causes[e][i].events - a->causes[e][i].events,
-			};
+		collector_causes(&from->counts, &to->counts, (enum profile_event)e, of->causes[e]);
 	if (!p->exact)
 		of->causes[PROFILE_RSS][PROFILE_REMAINDER] =
 			remainder_of(p, of, to->seen_growth - from->seen_growth,

@@ -9,6 +9,8 @@
 #include "target/maps.h"
 #include "trace/trace.h"
 
+struct python;
+
 /* A code object: which function it is, and its lines. */
 struct code {
 	uint32_t id; /* key */
@@ -40,6 +42,15 @@ struct sum {
 	UT_hash_handle hh;
 };
 
+/* What one function did in one thread, or in threads that have ended, as it was last read. */
+struct call_sum {
+	struct {
+		uint32_t tid, fn;
+	} key;
+	struct trace_call_sum sum;
+	UT_hash_handle hh;
+};
+
 /* Who opened the arena that was mapped last at an address. */
 struct opening {
 	struct {
@@ -68,13 +79,14 @@ struct followed {
 	struct code *codes;
 	struct stack *stacks;
 	struct sum *sums;
+	struct call_sum *calls;
 	UT_hash_handle hh;
 };
 
 struct collector {
 	struct trace *trace;
 	unsigned int events, step_shift;
-	bool shares;
+	bool shares, calls;
 	struct profile *total;
 	struct opening *openings;
 	struct followed *followed; /* by tgid */
@@ -82,6 +94,16 @@ struct collector {
 };
 
 struct followed *collect_find(struct collector *c, uint32_t tgid);
+struct followed *collect_find_pid(struct collector *c, pid_t pid);
+
+/* collect_calls.c: what BPF needs to know of a process; the sums; and their end */
+void collect_calls_of(struct python *p, struct pmt_calls *ret);
+void collect_read_calls(struct collector *c);
+void collect_free_calls(struct followed *f);
+
+/* collect_names.c */
+const struct process *collect_memory_of(struct collector *c, const struct followed *f);
+int32_t collect_line(const struct code *code, int32_t lasti);
 
 /* For struct trace_sink; ctx: the collector. */
 void collect_code(void *ctx, const struct pmt_code_rec *r);

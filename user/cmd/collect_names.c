@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Where more can be read: in its own memory, or at the same addresses in its parent's. */
-static const struct process *memory_of(struct collector *c, const struct followed *f)
+const struct process *collect_memory_of(struct collector *c, const struct followed *f)
 {
 	if (f && !f->process && f->parent)
 		f = collect_find(c, f->parent);
@@ -23,7 +23,7 @@ static const struct process *memory_of(struct collector *c, const struct followe
 static void keep_lines(struct collector *c, struct code *code, const struct followed *f,
 		       const struct pmt_code_rec *r)
 {
-	const struct process *process = memory_of(c, f);
+	const struct process *process = collect_memory_of(c, f);
 	bool unread = r->table_size == PMT_TABLE_UNREAD;
 	size_t here = unread ? 0 : min(r->table_size, (uint32_t)PMT_TABLE_BYTES);
 
@@ -83,7 +83,7 @@ void collect_code(void *ctx, const struct pmt_code_rec *r)
 	HASH_ADD(hh, f->codes, id, sizeof(code->id), code);
 }
 
-static int32_t line_of(const struct code *code, int32_t lasti)
+int32_t collect_line(const struct code *code, int32_t lasti)
 {
 	int64_t bytes = lasti < 0 ? -1 : (int64_t)lasti * code->lasti_unit;
 
@@ -147,7 +147,7 @@ void collect_stack(void *ctx, const struct pmt_stack_rec *r)
 		frames[nr] = (struct profile_frame){0};
 		if (code) {
 			frames[nr].function = code->function;
-			frames[nr].line = line_of(code, r->frames[from].lasti);
+			frames[nr].line = collect_line(code, r->frames[from].lasti);
 		} else if (profile_add_function(c->total, &lost, &frames[nr].function)) {
 			c->failed = true;
 			return;

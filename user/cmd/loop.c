@@ -187,6 +187,8 @@ static void loop(struct loop *r)
 			{.fd = r->newborn, .events = POLLIN},
 			{.fd = trace_event_fd(r->trace), .events = POLLIN},
 			{.fd = trace_stack_fd(r->trace), .events = POLLIN},
+			{.fd = r->own[0], .events = POLLIN},
+			{.fd = r->own[1], .events = POLLIN},
 		};
 
 		int wait_ms = any_starting(r) ? STARTING_POLL_MS : any_idle(r) ? IDLE_LOOK_MS : -1;
@@ -197,6 +199,8 @@ static void loop(struct loop *r)
 		if (r->stacks)
 			collector_drain(r->stacks);
 		loop_drain_events(r);
+		if (r->listener->wake)
+			r->listener->wake(r->ctx, r);
 		if (any_starting(r))
 			look_at_starting(r);
 		if (any_idle(r))
@@ -222,8 +226,10 @@ static void totals(struct loop *r)
 {
 	loop_drain_events(r);
 	/* state and events must not part where both are compared: stat's reading goes on */
-	if (r->stacks && r->rss_only)
+	if (r->stacks && r->rss_only) {
 		trace_stop(r->trace);
+		trace_detach_calls(r->trace); /* whatever is written of them, it runs free */
+	}
 	for (size_t i = 0; i < r->nr; i++) {
 		struct watched *w = r->watched[i];
 		struct fault f = {0};

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct collector;
+struct loop;
 
 struct listener {
 	void (*begin)(void *ctx,
@@ -26,6 +27,10 @@ struct listener {
 	void (*end)(void *ctx, struct watched *w); /* it ended: w->wait_status, and its total */
 	/* a child whose life was too short to be looked at; NULL: not asked for */
 	void (*brief)(void *ctx, pid_t pid, pid_t parent);
+	/* what runs in it has been looked at (again), before it goes on; NULL: not asked for */
+	void (*follow)(void *ctx, struct watched *w);
+	/* after every waking, which the fds of loop.own cause too; NULL: not asked for */
+	void (*wake)(void *ctx, struct loop *r);
 	void (*problem)(void *ctx, const struct watched *w, const struct fault *f);
 	void (*lost)(void *ctx);   /* a process could not be watched */
 	void (*flush)(void *ctx);  /* after a round */
@@ -45,6 +50,7 @@ struct loop {
 	bool launched, launch_ended;
 	int launch_status;
 	int signals, interval, total_time, newborn; /* fds; -1 */
+	int own[2];				    /* the listener's fds; -1 */
 	int64_t idle_look_ns; /* when to look again at what is no Python (monotonic) */
 	uint64_t reports;
 	bool begun, stop;
@@ -56,7 +62,7 @@ struct loop {
 	{                                                                                \
 		.o = (options), .listener = (to), .ctx = (context),                      \
 		.launch = {.go_fd = -1, .failed_fd = -1}, .signals = -1, .interval = -1, \
-		.total_time = -1, .newborn = -1                                          \
+		.total_time = -1, .newborn = -1, .own = {-1, -1},                        \
 	}
 
 /* Opens the timers and the signals' fd (signals are blocked from here on). 0 or -errno. */

@@ -33,6 +33,8 @@ void loop_follow(struct loop *r, struct watched *w)
 	if (r->stacks && w->phase != WATCH_ENDED && collector_follow(r->stacks, &w->process, &f) &&
 	    f.err)
 		log_debug("pid %d: %s", (int)w->process.target->pid, f.text);
+	if (r->listener->follow && w->phase != WATCH_ENDED)
+		r->listener->follow(r->ctx, w);
 }
 
 int loop_add(struct loop *r, pid_t pid, uint32_t flags, struct watched **ret, struct fault *f)

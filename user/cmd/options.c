@@ -8,19 +8,13 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "model/profile.h"
+#include "cmd/option_values.h"
 #include "output/profile_out.h"
 
 #include <argp.h>
-#include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_PIDS  1024
-#define MAX_GLOBS 64
-#define PID_LIMIT 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
 
 enum {
 	KEY_CHILDREN = 256,
@@ -38,6 +32,14 @@ enum {
 	KEY_INVERTED,
 	KEY_BY,
 	KEY_MIN,
+	KEY_DEPTH,
+	KEY_TID,
+	KEY_LOG,
+	KEY_THRESHOLD,
+	KEY_TIME,
+	KEY_MAX_OVERHEAD,
+	KEY_ALLOW_SLOW,
+	KEY_NO_EXITS,
 	KEY_HELP
 };
 
@@ -57,6 +59,21 @@ static const struct {
 	 OPT_EVENT},
 	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
 	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},
+	{{"depth", KEY_DEPTH, "N", 0, "show calls in so many others, not deeper ones", 2},
+	 OPT_CALLS},
+	{{"tid", KEY_TID, "TID[,TID...]", 0, "only these threads", 2}, OPT_CALLS},
+	{{"time", KEY_TIME, 0, 0, "the time in each function, too", 2}, OPT_CALLS},
+	{{"log", KEY_LOG, "DIR", 0, "write what happened, a file for each thread", 2}, OPT_CALLS},
+	{{"threshold", KEY_THRESHOLD, "SIZE", 0,
+	  "... when RSS has changed by so much (a page); 0: all", 2},
+	 OPT_CALLS},
+	{{"no-exits", KEY_NO_EXITS, 0, 0, "half the probes: ends are learnt from what runs next",
+	  2},
+	 OPT_CALLS},
+	{{"max-overhead", KEY_MAX_OVERHEAD, "PERCENT", 0, "end when it costs more than this", 2},
+	 OPT_CALLS},
+	{{"allow-slow", KEY_ALLOW_SLOW, 0, 0, "also where a probe costs 10 us instead of 1", 2},
+	 OPT_CALLS},
 	{{"inverted", KEY_INVERTED, 0, 0, "the tree from the functions to their callers", 3},
 	 OPT_TREE},
 	{{"by", KEY_BY, "thread", 0, "a tree for each thread", 3}, OPT_TREE},
@@ -68,6 +85,10 @@ static const struct {
 	{{"sort", KEY_SORT, "COLUMN", 0, "order by this JSON field", 3}, OPT_SORT},
 	{{"include", KEY_INCLUDE, "GLOB", 0, "only processes whose command matches", 3}, OPT_GLOB},
 	{{"exclude", KEY_EXCLUDE, "GLOB", 0, "no process whose command matches", 3}, OPT_GLOB},
+	{{"include", KEY_INCLUDE, "GLOB", 0, "only functions whose name or file matches", 3},
+	 OPT_FUNCTIONS},
+	{{"exclude", KEY_EXCLUDE, "GLOB", 0, "no function whose name or file matches", 3},
+	 OPT_FUNCTIONS},
 	{{"pause", KEY_PAUSE, 0, 0, "stop the process for the milliseconds of a read", 4},
 	 OPT_PAUSE},
 	{{"strict", KEY_STRICT, 0, 0, "exit 3 if anything was lost; no unmeasured layout", 4},
@@ -80,14 +101,10 @@ static const struct {
 struct parse {
 	struct options *o;
 	const struct command *c;
-	size_t nr_include, nr_exclude;
 	int stopped; /* argv index behind the word that is no option */
 };
 
-static int usage(const struct command *c, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int usage(const struct command *c, const char *fmt, ...)
+void options_usage(const struct command *c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -99,63 +116,31 @@ static int usage(const struct command *c, const char *fmt, ...)
 	exit(EXIT_USAGE);
 }
 
+/* Two rows may have one key: an option that means another thing to some commands. */
+static bool takes(const struct command *c, int key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].argp.key == key && (!rows[i].bit || c->takes & rows[i].bit))
+			return true;
+	return false;
+}
+
 static void refuse(const struct command *c, size_t row)
 {
 	char takers[256] = "";
 
 	for (const struct command *const *other = commands; *other; other++)
-		if ((*other)->takes & rows[row].bit) {
+		if (takes(*other, rows[row].argp.key)) {
 			size_t n = strlen(takers);
 
 			snprintf(takers + n, sizeof(takers) - n, "%s%s", n ? ", " : "",
 				 (*other)->name);
 		}
 	if (rows[row].argp.key < 256)
-		usage(c, "-%c is not an option of this command, but of: %s", rows[row].argp.key,
+		options_usage(c, "-%c is not an option of this command, but of: %s",
+			      rows[row].argp.key, takers);
+	options_usage(c, "--%s is not an option of this command, but of: %s", rows[row].argp.name,
 		      takers);
-	usage(c, "--%s is not an option of this command, but of: %s", rows[row].argp.name, takers);
-}
-
-/* "42", "42,43", "42 43" (the output of pidof) */
-static void parse_pids(const struct command *c, struct options *o, char *list)
-{
-	for (char *save = NULL, *word = strtok_r(list, ", \t\n", &save); word;
-	     word = strtok_r(NULL, ", \t\n", &save)) {
-		bool known = false;
-		uint64_t pid;
-		pid_t *more;
-		char shown[64];
-
-		if (text_parse_u64(word, 1, PID_LIMIT, &pid))
-			usage(c, "-p %s: not a PID (1 to %d)",
-			      text_escape(shown, sizeof(shown), word, strlen(word)), PID_LIMIT);
-		for (size_t i = 0; i < o->nr_pids; i++)
-			known |= o->pids[i] == (pid_t)pid;
-		if (known)
-			continue;
-		if (o->nr_pids == MAX_PIDS)
-			usage(c, "-p: more than %d PIDs", MAX_PIDS);
-		more = realloc(o->pids, (o->nr_pids + 1) * sizeof(*more));
-		if (!more)
-			abort();
-		o->pids = more;
-		o->pids[o->nr_pids++] = (pid_t)pid;
-	}
-	if (!o->nr_pids)
-		usage(c, "-p: no PID given");
-}
-
-static void add_glob(const struct command *c, const char ***list, size_t *nr, const char *glob)
-{
-	const char **more = realloc(*list, (*nr + 2) * sizeof(*more));
-
-	if (!more)
-		abort();
-	if (*nr == MAX_GLOBS)
-		usage(c, "more than %d globs", MAX_GLOBS);
-	*list = more;
-	more[(*nr)++] = glob;
-	more[*nr] = NULL;
 }
 
 static bool is_word_of(const char *words, const char *word)
@@ -166,36 +151,6 @@ static bool is_word_of(const char *words, const char *word)
 		if (!strncmp(w, word, n) && (w[n] == ' ' || !w[n]))
 			return true;
 	return false;
-}
-
-/* "rss,arena" */
-static unsigned int parse_events(const struct command *c, const char *list)
-{
-	unsigned int events = 0;
-
-	if (!strcmp(list, "list")) {
-		puts("rss    the resident set: pages that came and went\n"
-		     "arena  pymalloc's arenas: who opened them, who let them go\n"
-		     "pool   pymalloc's pools, opened (a build with the symbol allocate_from_new_pool)");
-		exit(report_printed(0));
-	}
-
-	while (*list) {
-		size_t len = strcspn(list, ",");
-		char name[16] = "", shown[64];
-		enum profile_event e;
-
-		if (len < sizeof(name))
-			memcpy(name, list, len);
-		if (profile_event_from_name(name, &e))
-			usage(c, "--event %s: not one of: rss, arena, pool",
-			      text_escape(shown, sizeof(shown), list, len));
-		events |= 1u << e;
-		list += len + (list[len] == ',');
-	}
-	if (!events)
-		usage(c, "--event: none given");
-	return events;
 }
 
 static void print_help(const struct command *c)
@@ -228,11 +183,11 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	struct options *o = p->o;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].argp.key == key && rows[i].bit && !(c->takes & rows[i].bit))
+		if (rows[i].argp.key == key && !takes(c, key))
 			refuse(c, i);
 	switch (key) {
 	case 'p':
-		parse_pids(c, o, arg);
+		option_ids(c, "-p", "PID", arg, &o->pids, &o->nr_pids);
 		break;
 	case KEY_CHILDREN:
 		o->children = true;
@@ -242,19 +197,20 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case 'i':
 		if (text_parse_time(arg, &o->interval_ns) || o->interval_ns < 10000000)
-			usage(c, "-i %s: not a time of 10 ms or more (5, 0.5, 90s, 5m, 1h)", arg);
+			options_usage(c, "-i %s: not a time of 10 ms or more (5, 0.5, 90s, 5m, 1h)",
+				      arg);
 		break;
 	case 'n':
 		if (text_parse_u64(arg, 1, UINT32_MAX, &o->reports))
-			usage(c, "-n %s: not a number of reports (1 or more)", arg);
+			options_usage(c, "-n %s: not a number of reports (1 or more)", arg);
 		break;
 	case 'd':
 		if (text_parse_time(arg, &o->duration_ns))
-			usage(c, "-d %s: not a time (5, 0.5, 90s, 5m, 1h)", arg);
+			options_usage(c, "-d %s: not a time (5, 0.5, 90s, 5m, 1h)", arg);
 		break;
 	case 'o':
 		if (!*arg)
-			usage(c, "-o: an empty file name");
+			options_usage(c, "-o: an empty file name");
 		o->output = arg;
 		break;
 	case 'f':
@@ -262,45 +218,74 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_FORMAT:
 		if (!is_word_of(c->formats, arg))
-			usage(c, "--format %s: not one of: %s", arg, c->formats);
+			options_usage(c, "--format %s: not one of: %s", arg, c->formats);
 		o->format = arg;
 		break;
 	case KEY_TOP:
 		if (!strcmp(arg, "all"))
 			o->top = TOP_ALL;
 		else if (text_parse_u64(arg, 0, UINT32_MAX, &o->top))
-			usage(c, "--top %s: neither a number nor 'all'", arg);
+			options_usage(c, "--top %s: neither a number nor 'all'", arg);
 		break;
 	case KEY_SORT:
 		o->sort = arg;
 		break;
 	case KEY_EVENT:
-		o->events = parse_events(c, arg);
+		o->events = option_events(c, arg);
 		break;
 	case KEY_EXACT:
 		o->exact = true;
 		break;
 	case KEY_STACKS:
 		if (text_parse_u64(arg, 16, 1 << 20, &o->stacks))
-			usage(c, "--stacks %s: not a number from 16 to %d", arg, 1 << 20);
+			options_usage(c, "--stacks %s: not a number from 16 to %d", arg, 1 << 20);
 		break;
 	case KEY_INVERTED:
 		o->inverted = true;
 		break;
 	case KEY_BY:
 		if (strcmp(arg, "thread") != 0)
-			usage(c, "--by %s: not 'thread'", arg);
+			options_usage(c, "--by %s: not 'thread'", arg);
 		o->by_thread = true;
 		break;
 	case KEY_MIN:
 		if (text_parse_size(arg, &o->min_bytes))
-			usage(c, "--min %s: not a size (4096, 4K, 10M, 1G)", arg);
+			options_usage(c, "--min %s: not a size (4096, 4K, 10M, 1G)", arg);
+		break;
+	case KEY_DEPTH:
+		if (text_parse_u64(arg, 1, UINT32_MAX, &o->calls.depth))
+			options_usage(c, "--depth %s: not a number of calls (1 or more)", arg);
+		break;
+	case KEY_TID:
+		option_ids(c, "--tid", "TID", arg, &o->calls.tids, &o->calls.nr_tids);
+		break;
+	case KEY_TIME:
+		o->calls.time = true;
+		break;
+	case KEY_LOG:
+		if (!*arg)
+			options_usage(c, "--log: an empty name");
+		o->calls.log = arg;
+		break;
+	case KEY_THRESHOLD:
+		if (text_parse_size(arg, &o->calls.threshold))
+			options_usage(c, "--threshold %s: not a size (0, 4096, 4K, 10M)", arg);
+		o->calls.has_threshold = true;
+		break;
+	case KEY_NO_EXITS:
+		o->calls.no_exits = true;
+		break;
+	case KEY_MAX_OVERHEAD:
+		o->calls.max_overhead = option_percent(c, "--max-overhead", arg);
+		break;
+	case KEY_ALLOW_SLOW:
+		o->calls.allow_slow = true;
 		break;
 	case KEY_INCLUDE:
-		add_glob(c, &o->include, &p->nr_include, arg);
+		option_glob(c, arg, &o->include);
 		break;
 	case KEY_EXCLUDE:
-		add_glob(c, &o->exclude, &p->nr_exclude, arg);
+		option_glob(c, arg, &o->exclude);
 		break;
 	case KEY_PAUSE:
 		o->pause = true;
@@ -354,28 +339,28 @@ static void check(const struct command *c, struct options *o)
 
 	if (o->nr_args && !(c->takes & (OPT_FILES | OPT_FILE))) {
 		if (!text_parse_u64(o->args[0], 1, PID_LIMIT, &pid))
-			usage(c, "'%s' is not an option; did you mean -p %s?", o->args[0],
-			      o->args[0]);
-		usage(c, "'%s' is neither a command nor an option", o->args[0]);
+			options_usage(c, "'%s' is not an option; did you mean -p %s?", o->args[0],
+				      o->args[0]);
+		options_usage(c, "'%s' is neither a command nor an option", o->args[0]);
 	}
 	if (c->takes & OPT_FILES && o->nr_args != 2)
-		usage(c, "needs two files, not %zu", o->nr_args);
+		options_usage(c, "needs two files, not %zu", o->nr_args);
 	if (c->takes & OPT_FILE && o->nr_args != 1)
-		usage(c, "needs a file%s", o->nr_args ? ", and only one" : "");
+		options_usage(c, "needs a file%s", o->nr_args ? ", and only one" : "");
 	if (o->program && !(c->takes & OPT_PROGRAM))
-		usage(c, "this command starts no program");
+		options_usage(c, "this command starts no program");
 	if (o->program && o->nr_pids)
-		usage(c, "-p and a program to start exclude each other");
+		options_usage(c, "-p and a program to start exclude each other");
 	if (o->program && !o->program[0])
-		usage(c, "-- needs a program");
+		options_usage(c, "-- needs a program");
 	if (o->as_root && !o->program)
-		usage(c, "--as-root needs -- PROGRAM");
+		options_usage(c, "--as-root needs -- PROGRAM");
 	if (c->takes & OPT_PROGRAM && !o->nr_pids && !o->program)
-		usage(c, "needs -p PID, or -- PROGRAM");
+		options_usage(c, "needs -p PID, or -- PROGRAM");
 	if (c->takes & OPT_PID && !(c->takes & (OPT_PROGRAM | OPT_SORT)) && !o->nr_pids)
-		usage(c, "needs -p PID");
+		options_usage(c, "needs -p PID");
 	if (o->force && !o->output)
-		usage(c, "-f needs -o FILE");
+		options_usage(c, "-f needs -o FILE");
 	if (!o->format) {
 		if (o->output)
 			o->format = format_of_suffix(c, o->output);
@@ -398,9 +383,10 @@ static void bad_option(const struct command *c, const char *word)
 
 		if (a->arg && word[0] == '-' &&
 		    (word[1] == '-' ? !strcmp(word + 2, a->name) : word[1] == a->key && !word[2]))
-			usage(c, "%s needs a value: %s", word, a->arg);
+			options_usage(c, "%s needs a value: %s", word, a->arg);
 	}
-	usage(c, "%s is not an option", text_escape(shown, sizeof(shown), word, strlen(word)));
+	options_usage(c, "%s is not an option",
+		      text_escape(shown, sizeof(shown), word, strlen(word)));
 }
 
 int options_parse(const struct command *c, int argc, char **argv, struct options *ret)

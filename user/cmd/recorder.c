@@ -19,8 +19,6 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_PROCESSES 4096 /* more are counted as lost */
-
 /* pymemtrace-4242-20261123120000.pmt; of a program that is started, its name instead of the PID */
 static char *default_path(const struct options *o)
 {
@@ -78,8 +76,7 @@ int recorder_open(struct recorder *r, const struct options *o, struct fault *f)
 
 void recorder_begin(struct recorder *r, struct trace *t, struct collector *stacks)
 {
-	r->trace = t;
-	r->stacks = stacks;
+	r->enrol = (struct enrol){.trace = t, .stacks = stacks};
 }
 
 /* The first failure counts; nothing more is written after it. */
@@ -91,51 +88,22 @@ static void check_written(struct recorder *r, int err, const struct fault *f)
 	r->why = *f;
 }
 
-static void replace(char **to, const char *s)
-{
-	char *copy = strdup(s);
-
-	if (!copy)
-		return;
-	text_repair_utf8(copy);
-	free(*to);
-	*to = copy;
-}
-
-/* Who it is; a process may become another by exec, and is then listed as what it is at the end. */
 static void begin(void *ctx, struct watched *w)
 {
 	struct recorder *r = ctx;
-	const struct process_id *id = &w->process.id;
-	const struct python_id *python = &w->last.snap.python;
-	struct profile_process *of;
-	char version[24], text[64];
 
-	if (profile_add_process(collector_total(r->stacks), id->pid, &of)) {
-		r->lost = true;
-		return;
-	}
-	replace(&of->command, id->cmdline && *id->cmdline ? id->cmdline : id->comm);
-	if (python->version_hex) {
-		snprintf(text, sizeof(text), "CPython %s",
-			 python_version_text(version, python->version_hex));
-		replace(&of->python, text);
-	}
+	enrol_begin(&r->enrol, w);
 	/* of one that has ended: the last look may have been before it was initialised */
 	if (!w->process.supported && !(w->phase == WATCH_ENDED && w->process.why.err == EAGAIN))
 		report_note(r->o, "%s; its growth is recorded without stacks", w->process.why.text);
 }
 
-static void account(struct recorder *r, const struct watched *w)
-{
-	if (collector_account(collector_total(r->stacks), w->process.id.pid, NULL, &w->last.counts))
-		r->lost = true;
-}
-
 static void change(void *ctx, struct watched *w, const struct moment *prev)
 {
+	struct recorder *r = ctx;
+
 	(void)prev;
-	account(ctx, w);
+	enrol_account(&r->enrol, w);
 }
 
 static void total(void *ctx, struct watched *w)
@@ -143,21 +111,14 @@ static void total(void *ctx, struct watched *w)
 	struct recorder *r = ctx;
 
 	w->total_done = true;
-	account(r, w);
+	enrol_account(&r->enrol, w);
 	if (r->arenas && w->phase == WATCH_RUNNING)
-		recorder_arenas(r->stacks, r->o, w);
+		recorder_arenas(r->enrol.stacks, r->o, w);
 }
 
-/*
- * Its file goes on; causes and sums are those of both programs. The new one may be no Python, and this
- * the last that is heard of it.
- */
 static void exec_(void *ctx, struct watched *w)
 {
-	struct recorder *r = ctx;
-
-	trace_read(r->trace, w->process.id.pid, &w->last.counts, NULL);
-	account(r, w);
+	enrol_exec(&((struct recorder *)ctx)->enrol, w);
 }
 
 static void problem(void *ctx, const struct watched *w, const struct fault *f)
@@ -182,38 +143,14 @@ static void end(void *ctx, struct watched *w)
 	}
 }
 
-static const struct profile_process *find_process(const struct profile *p, pid_t pid)
-{
-	for (uint32_t i = 0; i < p->nr_processes; i++)
-		if (p->processes[i].pid == pid)
-			return &p->processes[i];
-	return NULL;
-}
-
-/* It ran what its parent runs: nobody saw anything else. */
 static void brief(void *ctx, pid_t pid, pid_t parent)
 {
-	struct recorder *r = ctx;
-	struct profile *p = collector_total(r->stacks);
-	struct profile_process *of;
-	struct trace_counts c;
-
-	if (!find_process(p, parent)) /* left out, or no Python */
-		return;
-	if (p->nr_processes >= MAX_PROCESSES || trace_read(r->trace, pid, &c, NULL) ||
-	    profile_add_process(p, pid, &of)) {
-		r->lost = true;
-		return;
-	}
-	replace(&of->command, find_process(p, parent)->command);
-	replace(&of->python, find_process(p, parent)->python);
-	if (collector_account(p, pid, NULL, &c))
-		r->lost = true;
+	enrol_brief(&((struct recorder *)ctx)->enrol, pid, parent);
 }
 
 static void lost(void *ctx)
 {
-	((struct recorder *)ctx)->lost = true;
+	((struct recorder *)ctx)->enrol.lost = true;
 }
 
 /* 00:00:12  1,204 events on 97 stacks, growth +14.2 MiB */
@@ -240,7 +177,7 @@ static void show_progress(struct recorder *r, const struct profile *p)
 static void flush(void *ctx)
 {
 	struct recorder *r = ctx;
-	const struct profile *p = collector_total(r->stacks);
+	const struct profile *p = collector_total(r->enrol.stacks);
 	struct fault f = {0};
 
 	if (r->writer && !r->broken && p->nr_processes)
@@ -267,21 +204,6 @@ const struct listener record_listener = {
 	.broken = broken,
 };
 
-/* What BPF could not keep, in words; the profile tells the rest. */
-static void note_losses(struct recorder *r)
-{
-	uint64_t losses[PMT_LOSS_KINDS];
-
-	if (trace_read_losses(r->trace, losses))
-		return;
-	for (int i = 0; i < PMT_LOSS_KINDS; i++) {
-		if (!losses[i])
-			continue;
-		r->lost = true;
-		report_note(r->o, "%" PRIu64 " %s", losses[i], trace_loss_text(i));
-	}
-}
-
 static bool was_full(const struct profile *p)
 {
 	for (uint32_t i = 0; i < p->nr_processes; i++)
@@ -297,7 +219,7 @@ static int write_format(struct recorder *r, struct fault *f)
 		.top = r->o->top >= TOP_DEFAULT ? RECORD_TOP : r->o->top,
 	};
 
-	return profile_write(r->sink.f, collector_total(r->stacks), &view, r->o->format, f);
+	return profile_write(r->sink.f, collector_total(r->enrol.stacks), &view, r->o->format, f);
 }
 
 /* The file of a recording stays, whatever happens: it can be read up to its last moment. */
@@ -305,7 +227,7 @@ static int finish(struct recorder *r, struct fault *f)
 {
 	int err;
 
-	if (r->writer && !collector_total(r->stacks)->nr_processes) {
+	if (r->writer && !collector_total(r->enrol.stacks)->nr_processes) {
 		sink_abort(&r->sink); /* it is empty, and goes */
 		return 0;
 	}
@@ -313,7 +235,7 @@ static int finish(struct recorder *r, struct fault *f)
 		*f = r->why;
 		err = -f->err;
 	} else if (r->writer) {
-		err = pmt_writer_end(r->writer, collector_total(r->stacks), f);
+		err = pmt_writer_end(r->writer, collector_total(r->enrol.stacks), f);
 	} else {
 		err = write_format(r, f);
 	}
@@ -325,18 +247,18 @@ static int finish(struct recorder *r, struct fault *f)
 
 int recorder_close(struct recorder *r)
 {
-	bool incomplete = profile_incomplete(collector_total(r->stacks));
+	bool incomplete = profile_incomplete(collector_total(r->enrol.stacks));
 	struct fault f = {0};
 	char shown[512] = "";
 	int err;
 
 	if (r->progress)
 		fputc('\n', stderr);
-	if (was_full(collector_total(r->stacks)))
+	if (was_full(collector_total(r->enrol.stacks)))
 		report_note(r->o,
 			    "the table of %" PRIu64 " stacks was full: --stacks N makes it larger",
 			    r->o->stacks);
-	note_losses(r);
+	enrol_note_losses(&r->enrol, r->o);
 	err = finish(r, &f);
 	if (r->path)
 		text_escape(shown, sizeof(shown), r->path, strlen(r->path));
@@ -344,7 +266,7 @@ int recorder_close(struct recorder *r)
 		fault_hint(&f, "what was written can be read: pymemtrace-bpf report %s", shown);
 	if (err)
 		report_fault(&f);
-	else if (r->writer && collector_total(r->stacks)->nr_processes)
+	else if (r->writer && collector_total(r->enrol.stacks)->nr_processes)
 		report_note(r->o, "next: pymemtrace-bpf report %s", shown);
 	else if (r->writer && !r->failed && !r->o->program)
 		report_note(r->o, "no Python was seen: nothing is recorded");
@@ -352,7 +274,7 @@ int recorder_close(struct recorder *r)
 	free(r->path);
 	if (err || r->failed)
 		return EXIT_FAILED;
-	return r->o->strict && (r->lost || incomplete) ? EXIT_INCOMPLETE : EXIT_OK;
+	return r->o->strict && (r->enrol.lost || incomplete) ? EXIT_INCOMPLETE : EXIT_OK;
 }
 
 void recorder_abort(struct recorder *r)

@@ -4,6 +4,7 @@
 #define PMT_CMD_RECORDER_H
 
 #include "base/fault.h"
+#include "cmd/enrol.h"
 #include "output/sink.h"
 
 #include <stdbool.h>
@@ -19,15 +20,14 @@ struct trace;
 
 struct recorder {
 	const struct options *o;
-	struct trace *trace;
-	struct collector *stacks;
+	struct enrol enrol;
 	char *path; /* where it goes; NULL: stdout */
 	struct sink sink;
 	struct pmt_writer *writer; /* NULL: one of report's formats, at the end */
 	bool progress;		   /* a line on the terminal */
 	bool arenas;		   /* those alive at the end are listed */
 	int64_t began_ns;	   /* monotonic */
-	bool lost, failed, broken;
+	bool failed, broken;
 	struct fault why;
 };
 

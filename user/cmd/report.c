@@ -19,15 +19,16 @@
 static int no_recording(const char *path, const char *name, struct fault *f)
 {
 	struct snapshot s = {0};
+	struct fault other = {0};
 	bool recording;
-	int err = saved_load(path, &s, &recording, NULL);
+	int err = saved_load(path, &s, &recording, &other);
 
 	snapshot_done(&s);
 	if (!err) {
 		fault_set(f, EMEDIUMTYPE, "%s is a snapshot, not a recording", name);
 		fault_hint(f, "diff reads it");
 	} else if (err == -EMEDIUMTYPE) {
-		fault_set(f, EMEDIUMTYPE, "%s is another document of pymemtrace-bpf", name);
+		fault_set(f, EMEDIUMTYPE, "%s", other.text);
 		fault_hint(f, "report reads recordings: what `record` wrote");
 	} else {
 		fault_hint(f, "report reads what `record` wrote");

@@ -87,6 +87,10 @@ static void flush(void *ctx)
 		h.rss_lost = now[PMT_LOSS_RSS_MAP] - r->losses[PMT_LOSS_RSS_MAP];
 		memcpy(r->losses, now, sizeof(now));
 	}
+	if (!r->out_of_memory && r->stacks && collector_failed(r->stacks)) {
+		r->lost = r->out_of_memory = true;
+		report_note(r->o, "memory ran out: functions are missing from here on");
+	}
 	if (report_health_any(&h)) {
 		r->lost = true;
 		if (r->json)

@@ -24,9 +24,10 @@ struct stat_reporter {
 	struct sink sink;
 	struct report_printer printer;
 	bool json;
-	bool lost;   /* something was: --strict */
-	bool failed; /* a process could not be read */
-	bool broken; /* nobody reads what is written (EPIPE, ENOSPC) */
+	bool lost;	    /* something was: --strict */
+	bool out_of_memory; /* that has been said */
+	bool failed;	    /* a process could not be read */
+	bool broken;	    /* nobody reads what is written (EPIPE, ENOSPC) */
 	struct fault why;
 	uint64_t losses[PMT_LOSS_KINDS]; /* as far as they were reported */
 };

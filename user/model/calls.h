@@ -75,17 +75,29 @@ struct calls {
 	struct call_process *processes;
 	struct call_site *sites;
 	size_t nr_functions, nr_processes, nr_sites;
+
+	struct calls_index *index; /* private: functions by what makes them equal */
 };
 
 /* NULL when memory ran out. */
 struct calls *calls_new(void);
 void calls_free(struct calls *c); /* accepts NULL */
 
-/* Strings are copied. Functions of equal pid, name, file and first line become one. -ENOMEM */
+/*
+ * Strings are copied, NULL is "". Functions of equal pid, name, file and first line become one. -ENOMEM,
+ * -E2BIG past CALLS_MAX_FUNCTIONS, -EINVAL once they were sorted.
+ */
+#define CALLS_MAX_FUNCTIONS (1u << 20)
 int calls_add_function(struct calls *c, const struct call_function *f);
-/* Zeroed but for pid; the caller fills in strings it gives away. -ENOMEM */
+/*
+ * The entry of that pid, new and zeroed if there was none; it may move when another is added. The caller
+ * fills in strings it gives away. -ENOMEM, -E2BIG past CALLS_MAX_PROCESSES.
+ */
+#define CALLS_MAX_PROCESSES (1u << 16)
 int calls_add_process(struct calls *c, pid_t pid, struct call_process **ret);
-int calls_add_site(struct calls *c, const struct call_site *s); /* strings are copied */
+/* Strings are copied. -ENOMEM, -E2BIG past CALLS_MAX_SITES */
+#define CALLS_MAX_SITES 4096
+int calls_add_site(struct calls *c, const struct call_site *s);
 
 /* The net change in it: growth - shrink. */
 int64_t calls_self(const struct call_function *f);
@@ -93,10 +105,16 @@ int64_t calls_self(const struct call_function *f);
 /* Sets causes[PROFILE_UNEXPLAINED] of every process so that the sum above holds. */
 void calls_balance(struct calls *c);
 
-/* Something was lost that should have been counted (what --strict does not let pass). */
+/*
+ * Something was lost that should have been counted (what --strict does not let pass). Not `repeated` and
+ * `stray`: hits at which no call begins or ends.
+ */
 bool calls_incomplete(const struct calls *c);
 
-/* The columns to sort by: "self" first, which is the default; -EINVAL: no such column. */
+/*
+ * The columns to sort by: "self" first, which is the default; -EINVAL: no such column. Numbers from the
+ * largest, text from the first; equal ones by name, file, line and pid.
+ */
 extern const char *const calls_columns[]; /* NULL-terminated */
 int calls_sort(struct calls *c, const char *column);
 

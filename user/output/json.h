@@ -53,7 +53,10 @@ int json_write(FILE *out, const json_t *doc, bool one_line);
 int json_load(json_t **ret, const char **ret_kind, const char *text, size_t len, const char *name,
 	      struct fault *f);
 
-/* The same, of kind "snapshot", as a snapshot. The caller calls snapshot_done(). */
+/*
+ * The same, of kind "snapshot", as a snapshot. The caller calls snapshot_done(). -EMEDIUMTYPE: of another
+ * kind, and which.
+ */
 int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const char *name,
 		       struct fault *f);
 

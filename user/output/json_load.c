@@ -223,10 +223,11 @@ int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const
 
 	if (err)
 		return err;
+	if (!strcmp(kind, "calls"))
+		return fault_set(f, EMEDIUMTYPE, "%s is a table of calls", name);
 	if (strcmp(kind, "snapshot") != 0) {
 		text_escape(shown, sizeof(shown), kind, strlen(kind));
-		return fault_set(f, EMEDIUMTYPE, "%s is a document of kind %s, not a snapshot",
-				 name, shown);
+		return fault_set(f, EMEDIUMTYPE, "%s is a document of kind %s", name, shown);
 	}
 	err = load_snapshot(&l, doc, &s);
 	if (err) {

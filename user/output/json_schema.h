@@ -25,4 +25,6 @@ json_t *schema_document(const char *kind);
 json_t *schema_profile(void);
 void schema_profile_definitions(json_t *defs);
 
+json_t *schema_calls(void); /* in json_schema_calls.c */
+
 #endif

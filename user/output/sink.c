@@ -94,10 +94,10 @@ static int open_temporary(struct sink *s)
 }
 
 /*
- * sudo: the file is the user's who asked for it. Where the file system or a container does not let
- * root give files away it stays root's, which is better than no file.
+ * Where the file system or a container does not let root give files away it stays root's, which is
+ * better than no file.
  */
-static void give_to_user(int fd)
+void sink_give_to_user(int fd)
 {
 	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
 	uint64_t u, g;
@@ -204,7 +204,7 @@ static int open_file(struct sink *s, struct fault *f)
 	err = s->growing ? open_named(s) : open_temporary(s);
 	if (err)
 		return fault_errno(f, -err, "cannot write %s", shown(s, buf));
-	give_to_user(s->fd);
+	sink_give_to_user(s->fd);
 	return 0;
 }
 

@@ -50,4 +50,7 @@ int sink_commit(struct sink *s, struct fault *f);
  */
 void sink_abort(struct sink *s);
 
+/* Below sudo a file or directory becomes that of the user who asked for it. */
+void sink_give_to_user(int fd);
+
 #endif

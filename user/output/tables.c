@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * THE FIELD TABLES (fields.h). To add a figure to an output, add its row: JSON, its schema, the
- * columns of `list` and --sort follow.
+ * columns of `list` and --sort follow. Those of `calls` are in tables_calls.c.
  */
 #include "output/tables.h"
 
-#include "base/cleanup.h"
+#include "output/table_rows.h"
 
 /* clang-format off */
-#define ROW(name_, type_, struct_, member_, help_) \
-	{.name = name_, .type = type_, .offset = offsetof(struct struct_, member_), .help = help_}
-#define WORDS(name_, struct_, member_, help_) \
-	{.name = name_, .type = FIELD_WORDS, .offset = offsetof(struct struct_, member_), \
-	 .size = sizeof(((struct struct_ *)0)->member_), .help = help_}
-#define TABLE(table_) \
-	const struct field_table table_##_table = { \
-		.record = #table_, .rows = table_##_rows, .nr = ARRAY_SIZE(table_##_rows)}
-
 static const struct field snapshot_rows[] = {
 	ROW("time_ns", FIELD_I64, snapshot, time_ns, "end of the read, nanoseconds since 1970 UTC"),
 	ROW("paused", FIELD_BOOL, snapshot, paused, "the process was stopped while it was read"),

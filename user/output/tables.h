@@ -6,6 +6,7 @@
 #ifndef PMT_OUTPUT_TABLES_H
 #define PMT_OUTPUT_TABLES_H
 
+#include "model/calls.h"
 #include "model/list_row.h"
 #include "model/profile.h"
 #include "model/report.h"
@@ -47,6 +48,19 @@ struct profile_arena_record {
 	int64_t stack, thread, opened_ns;
 };
 
+/* A function of a table of calls; -1: not known. largest is null or any number: no row of the table. */
+struct call_function_record {
+	struct call_function f;
+	char *name, *file; /* NULL: not known */
+	int64_t first_line, self;
+	int64_t returns, yields, unwinds, self_ns, total_ns;
+};
+
+struct call_site_record {
+	struct call_site site;
+	int64_t cost_ns;
+};
+
 extern const struct field_table snapshot_table;	    /* struct snapshot, its own figures */
 extern const struct field_table process_table;	    /* struct process_id */
 extern const struct field_table python_table;	    /* struct python_id */
@@ -72,5 +86,11 @@ extern const struct field_table profile_thread_table;  /* struct profile_thread 
 extern const struct field_table profile_row_table;     /* struct profile_row_record */
 extern const struct field_table profile_arena_table;   /* struct profile_arena_record */
 extern const struct field_table function_table;	       /* struct function_record */
+
+extern const struct field_table calls_table;	     /* struct calls, its own figures */
+extern const struct field_table call_losses_table;   /* struct calls */
+extern const struct field_table call_process_table;  /* struct call_process */
+extern const struct field_table call_function_table; /* struct call_function_record */
+extern const struct field_table call_site_table;     /* struct call_site_record */
 
 #endif

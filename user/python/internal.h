@@ -133,6 +133,9 @@ struct py_arena_list {
 void py_free_lists_locate(struct python *p);
 void py_free_lists_read(struct python *p, struct malloc_stats *ret, struct read_losses *losses);
 
+/* walk.c: of the pointer to the thread state that holds the GIL, until 3.11; 0 later */
+uint64_t py_tstate_current(const struct python *p);
+
 /* frames.c: the lists alone, from what is known of the process. */
 int py_walk_threads(struct python *p, const struct python_walk_info *info,
 		    struct python_threads *ret);

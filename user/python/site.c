@@ -2,23 +2,11 @@
 #include "python/site.h"
 
 #include "base/cleanup.h"
+#include "python/x86_probe.h"
 #include "target/elf.h"
-
-#include <Zydis/Zydis.h>
 
 #define MAX_BYTES	 96
 #define MAX_INSTRUCTIONS 16 /* 7 in every build seen */
-
-static bool writes_rsi(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *ops)
-{
-	for (unsigned int i = 0; i < insn->operand_count; i++)
-		if (ops[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    ops[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
-						     ops[i].reg.value) == ZYDIS_REGISTER_RSI)
-			return true;
-	return false;
-}
 
 /* mov %rdx, %rsi */
 static bool moves_size(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *ops)
@@ -28,11 +16,10 @@ static bool moves_size(const ZydisDecodedInstruction *insn, const ZydisDecodedOp
 	       ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER && ops[1].reg.value == ZYDIS_REGISTER_RDX;
 }
 
-/* e8 and e9 without a prefix, as arch/x86/kernel/uprobes.c (branch_setup_xol_ops) emulates them */
-static bool is_emulated(const ZydisDecodedInstruction *insn)
+/* The call of the system call's wrapper, or the jump to it. */
+static bool is_call_site(const ZydisDecodedInstruction *insn)
 {
-	return (insn->opcode == 0xe8 || insn->opcode == 0xe9) && !insn->raw.prefix_count &&
-	       insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT;
+	return (insn->opcode == 0xe8 || insn->opcode == 0xe9) && x86_is_emulated(insn);
 }
 
 uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool frees,
@@ -53,7 +40,7 @@ uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool 
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code + at, sizeof(code) - at,
 							 &insn, ops)))
 			return 0;
-		if (is_emulated(&insn)) {
+		if (is_call_site(&insn)) {
 			if (insn.opcode == 0xe8)
 				*ret_after = function + at + insn.length;
 			return size_in_rsi ? function + at : 0;
@@ -63,7 +50,7 @@ uint64_t py_arena_call_site(const struct elf_file *elf, uint64_t function, bool 
 			return 0;
 		if (frees && moves_size(&insn, ops))
 			size_in_rsi = true;
-		else if (writes_rsi(&insn, ops))
+		else if (x86_writes(&insn, ops, ZYDIS_REGISTER_RSI))
 			size_in_rsi = false;
 		at += insn.length;
 	}

@@ -86,14 +86,16 @@ static bool can_walk(const struct python *p)
 					 : l->frame_lasti != PY_NONE;
 }
 
-static void find_current(struct python *p, struct python_walk_info *ret)
+uint64_t py_tstate_current(const struct python *p)
 {
 	const struct py_layout *l = &p->layout;
+	uint64_t ret = 0;
 
 	if (!p->runtime)
-		py_file_address(&p->file, "_PyThreadState_Current", &ret->tstate_current, NULL);
+		py_file_address(&p->file, "_PyThreadState_Current", &ret, NULL);
 	else if (l->runtime_tstate_current != PY_NONE)
-		ret->tstate_current = p->runtime + l->runtime_tstate_current;
+		ret = p->runtime + l->runtime_tstate_current;
+	return ret;
 }
 
 int python_walk_info(struct python *p, struct python_walk_info *ret, struct fault *f)
@@ -110,7 +112,7 @@ int python_walk_info(struct python *p, struct python_walk_info *ret, struct faul
 	if (p->id.free_threaded || !can_walk(p) || py_code_type(p, &ret->code_type))
 		return fault_set(f, ENOTSUP, "pid %d: no layout describes the frames of its %s",
 				 (int)p->target->pid, p->file.name);
-	find_current(p, ret);
+	ret->tstate_current = py_tstate_current(p);
 	ret->interpreters_head = py_interpreters_head(p);
 	err = find_text(p, ret, f);
 	if (!err)

@@ -276,6 +276,21 @@ int elf_file_section_at(const struct elf_file *e, uint64_t addr, struct elf_sect
 	return -ENOENT;
 }
 
+bool elf_file_next_section(const struct elf_file *e, size_t *at, struct elf_section *ret)
+{
+	Elf_Scn *scn;
+
+	while ((scn = elf_getscn(e->elf, ++*at))) {
+		const Elf64_Shdr *sh = elf64_getshdr(scn);
+
+		if (!sh || !(sh->sh_flags & SHF_ALLOC) || sh->sh_flags & SHF_TLS)
+			continue;
+		*ret = section_from(sh);
+		return true;
+	}
+	return false;
+}
+
 static const Elf64_Phdr *load_at(const struct elf_file *e, uint64_t addr)
 {
 	for (size_t i = 0; i < e->nr_loads; i++)

@@ -72,6 +72,15 @@ int elf_file_section_at(const struct elf_file *e, uint64_t addr, struct elf_sect
 /* Copies file bytes at a link-time address (zeros in .bss). -EFAULT outside every PT_LOAD. */
 int elf_file_read(const struct elf_file *e, uint64_t addr, void *buf, size_t len);
 
+/*
+ * As above, with what the dynamic linker writes there: link-time addresses of this file's own objects
+ * and functions, where it is relocated.
+ */
+int elf_file_read_linked(const struct elf_file *e, uint64_t addr, void *buf, size_t len);
+
+/* One section after another, of those that take room in memory; *at is 0 at first. False: no more. */
+bool elf_file_next_section(const struct elf_file *e, size_t *at, struct elf_section *ret);
+
 /* Link-time address -> offset in the file, for uprobes. -EFAULT if it is not in a file part. */
 int elf_file_offset(const struct elf_file *e, uint64_t addr, uint64_t *ret);
 

@@ -1,0 +1,1 @@
+"$PMT" calls -p 1 --exclude "$(printf "%065d" 0)"

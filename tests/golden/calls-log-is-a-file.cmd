@@ -1,0 +1,2 @@
+: >file
+"$PMT" calls -p 1 --log file

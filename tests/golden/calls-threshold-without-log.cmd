@@ -1,0 +1,1 @@
+"$PMT" calls -p 1 --threshold 4K

@@ -1,0 +1,1 @@
+"$PMT" calls --tid 1 -- true

@@ -1,0 +1,1 @@
+"$PMT" stat -p 1 --log dir
