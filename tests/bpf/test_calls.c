@@ -287,6 +287,8 @@ static void begin_anew(void)
 	vm_push(2);
 	vm_frame()->instr -= 2;
 	vm_hit(PMT_SITE_RESUME);
+	/* a tool has become active: the handler rewrites the code, and what it is now runs */
+	vm_code(2)->units[AT_START] = OP_LINE;
 	vm_hit(PMT_SITE_RESUME);
 	vm_return();
 	vm_return();
