@@ -202,6 +202,7 @@ static long close_above(__u32 i, struct call_run *c)
 	return 0;
 }
 
+/* Is one of the frames in seek.hops an open call? Those behind it are too. */
 static long look_below(__u32 i, struct call_run *c)
 {
 	struct scratch *s = c->s;
@@ -210,7 +211,12 @@ static long look_below(__u32 i, struct call_run *c)
 	if (!s->seek.at)
 		return 1;
 	o = open_at(c->thread, s->seek.at - 1);
-	if (o && o->frame == s->seek.frame) {
+	for (__u32 hop = 0; hop < NR_HOPS && o; hop++) {
+		if (hop >= s->seek.nr)
+			break;
+		if (o->frame != s->seek.hops[hop])
+			continue;
+		s->seek.nr = hop;
 		s->seek.found = 1;
 		return 1;
 	}
@@ -219,9 +225,8 @@ static long look_below(__u32 i, struct call_run *c)
 }
 
 /* Among the newest nr calls; what lies above it has ended. */
-static __always_inline bool seek_call(struct call_run *c, __u64 frame, __u32 nr)
+static __always_inline bool seek_call(struct call_run *c, __u32 nr)
 {
-	c->s->seek.frame = frame;
 	c->s->seek.at = c->t->depth;
 	c->s->seek.found = 0;
 	bpf_loop(nr, look_below, c, 0);
@@ -288,16 +293,16 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 		bpf_loop(MAX_DEPTH, close_above, c, 0);
 		return true;
 	}
-	if (c->t->depth && seek_call(c, frame, NEAR_CALLS))
+	s->seek.hops[0] = frame;
+	s->seek.nr = 1;
+	if (c->t->depth && seek_call(c, NEAR_CALLS))
 		return true;
 	s->seek.frame = frame;
 	s->seek.nr = 0;
 	s->seek.found = 0;
 	if (c->t->depth) {
 		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
-		if (!s->seek.found && seek_call(c, frame, MAX_DEPTH))
-			return true;
-		if (!s->seek.found) {
+		if (!s->seek.found && !seek_call(c, MAX_DEPTH)) {
 			/* another stack altogether */
 			count_call(PMT_CALL_RESET);
 			s->seek.at = 0;
