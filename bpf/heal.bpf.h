@@ -60,6 +60,8 @@ static __always_inline bool read_frame(const struct call_run *c, __u64 frame)
 	       !bpf_probe_read_user(c->s->frame, bytes, (void *)frame);
 }
 
+#define FRAME_UNREAD 1ull /* no frame's address: it could not be told which runs */
+
 /*
  * The frame, or the next one below it that is a Python function's and not the interpreter's own:
  * entry frames, and since 3.13 the one that checks what __init__ returned. It is in s->frame then.
@@ -72,8 +74,10 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 	for (int i = 0; i < 4; i++) {
 		__u64 code;
 
-		if (!read_frame(c, frame))
+		if (!frame)
 			return 0;
+		if (!read_frame(c, frame))
+			return FRAME_UNREAD;
 		code = frame_code(c);
 		if ((l->frame_owner == PY_NONE ||
 		     ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] <
@@ -82,7 +86,7 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 			return frame;
 		frame = frame_u64(c->s, l->frame_previous);
 	}
-	return 0;
+	return FRAME_UNREAD;
 }
 
 static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
@@ -246,7 +250,7 @@ static long note_hop(__u32 i, struct call_run *c)
 		s->seek.found = 1;
 		return 1;
 	}
-	if (!frame || s->seek.nr >= NR_HOPS)
+	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= NR_HOPS)
 		return 1;
 	s->seek.hops[s->seek.nr & (NR_HOPS - 1)] = frame;
 	s->seek.nr++;
@@ -302,6 +306,8 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 	s->seek.found = 0;
 	if (c->t->depth) {
 		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
+		if (!s->seek.found && !s->seek.nr)
+			return false; /* it cannot be read */
 		if (!s->seek.found && !seek_call(c, MAX_DEPTH)) {
 			/* another stack altogether */
 			count_call(PMT_CALL_RESET);
@@ -320,7 +326,7 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 
 /*
  * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
- * false if that is impossible. Global, so that verifiers go through it once and not at every call: it
+ * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and not at every call: it
  * looks up for itself what its callers have, which is as rare as it is dear.
  */
 __weak int heal(__u64 frame)
