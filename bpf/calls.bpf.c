@@ -228,9 +228,13 @@ static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u3
 {
 	__u64 frame = python_frame(c, frame_of(c->w, c->tstate));
 	const struct pmt_open_call *o;
+	bool unsaid;
 
-	bool unsaid = exclusive && end == END_YIELD && frame && is_generators(c);
-
+	if (frame == FRAME_UNREAD) {
+		count_call(PMT_CALL_UNREAD);
+		return;
+	}
+	unsaid = exclusive && end == END_YIELD && frame && is_generators(c);
 	if (frame && stands_at(c, bits)) {
 		o = call_of(c, frame);
 	} else {

@@ -60,6 +60,8 @@ static __always_inline bool read_frame(const struct call_run *c, __u64 frame)
 	       !bpf_probe_read_user(c->s->frame, bytes, (void *)frame);
 }
 
+#define FRAME_UNREAD 1ull /* no frame's address: it could not be told which runs */
+
 /*
  * The frame, or the next one below it that is a Python function's and not the interpreter's own:
  * entry frames, and since 3.13 the one that checks what __init__ returned. It is in s->frame then.
@@ -72,8 +74,10 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 	for (int i = 0; i < 4; i++) {
 		__u64 code;
 
-		if (!read_frame(c, frame))
+		if (!frame)
 			return 0;
+		if (!read_frame(c, frame))
+			return FRAME_UNREAD;
 		code = frame_code(c);
 		if ((l->frame_owner == PY_NONE ||
 		     ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] <
@@ -82,7 +86,7 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 			return frame;
 		frame = frame_u64(c->s, l->frame_previous);
 	}
-	return 0;
+	return FRAME_UNREAD;
 }
 
 static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
@@ -202,6 +206,7 @@ static long close_above(__u32 i, struct call_run *c)
 	return 0;
 }
 
+/* Is one of the frames in seek.hops an open call? Those behind it are too. */
 static long look_below(__u32 i, struct call_run *c)
 {
 	struct scratch *s = c->s;
@@ -210,7 +215,12 @@ static long look_below(__u32 i, struct call_run *c)
 	if (!s->seek.at)
 		return 1;
 	o = open_at(c->thread, s->seek.at - 1);
-	if (o && o->frame == s->seek.frame) {
+	for (__u32 hop = 0; hop < NR_HOPS && o; hop++) {
+		if (hop >= s->seek.nr)
+			break;
+		if (o->frame != s->seek.hops[hop])
+			continue;
+		s->seek.nr = hop;
 		s->seek.found = 1;
 		return 1;
 	}
@@ -219,9 +229,8 @@ static long look_below(__u32 i, struct call_run *c)
 }
 
 /* Among the newest nr calls; what lies above it has ended. */
-static __always_inline bool seek_call(struct call_run *c, __u64 frame, __u32 nr)
+static __always_inline bool seek_call(struct call_run *c, __u32 nr)
 {
-	c->s->seek.frame = frame;
 	c->s->seek.at = c->t->depth;
 	c->s->seek.found = 0;
 	bpf_loop(nr, look_below, c, 0);
@@ -241,7 +250,7 @@ static long note_hop(__u32 i, struct call_run *c)
 		s->seek.found = 1;
 		return 1;
 	}
-	if (!frame || s->seek.nr >= NR_HOPS)
+	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= NR_HOPS)
 		return 1;
 	s->seek.hops[s->seek.nr & (NR_HOPS - 1)] = frame;
 	s->seek.nr++;
@@ -288,16 +297,18 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 		bpf_loop(MAX_DEPTH, close_above, c, 0);
 		return true;
 	}
-	if (c->t->depth && seek_call(c, frame, NEAR_CALLS))
+	s->seek.hops[0] = frame;
+	s->seek.nr = 1;
+	if (c->t->depth && seek_call(c, NEAR_CALLS))
 		return true;
 	s->seek.frame = frame;
 	s->seek.nr = 0;
 	s->seek.found = 0;
 	if (c->t->depth) {
 		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
-		if (!s->seek.found && seek_call(c, frame, MAX_DEPTH))
-			return true;
-		if (!s->seek.found) {
+		if (!s->seek.found && !s->seek.nr)
+			return false; /* it cannot be read */
+		if (!s->seek.found && !seek_call(c, MAX_DEPTH)) {
 			/* another stack altogether */
 			count_call(PMT_CALL_RESET);
 			s->seek.at = 0;
@@ -315,7 +326,7 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 
 /*
  * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
- * false if that is impossible. Global, so that verifiers go through it once and not at every call: it
+ * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and not at every call: it
  * looks up for itself what its callers have, which is as rare as it is dear.
  */
 __weak int heal(__u64 frame)
