@@ -17,9 +17,10 @@
 #define STEPPED_NS 10000 /* where it cannot be measured: in a single step, or emulated */
 #define USUAL_NS   700
 
-/* What a probe at an instruction costs. */
+/* What a probe at a kind of instruction costs: where a branch goes makes no difference. */
 struct site_cost {
-	uint8_t length, bytes[15];
+	const char *name;
+	uint8_t length;
 	uint64_t ns; /* 0: not measured */
 };
 
@@ -63,13 +64,12 @@ static bool is_usual(const struct python_call_info *info, const struct python_ca
 static uint64_t measure(struct call_sites *s, const struct python_call_site *site)
 {
 	struct fault f = {0};
-	struct site_cost *more, cost = {.length = site->length};
+	struct site_cost *more,
+		cost = {.name = x86_name(site->bytes, site->length), .length = site->length};
 
 	for (size_t i = 0; i < s->nr_costs; i++)
-		if (s->costs[i].length == site->length &&
-		    !memcmp(s->costs[i].bytes, site->bytes, site->length))
+		if (s->costs[i].length == cost.length && !strcmp(s->costs[i].name, cost.name))
 			return s->costs[i].ns;
-	memcpy(cost.bytes, site->bytes, sizeof(cost.bytes));
 	if (trace_probe_cost(s->trace, site->bytes, site->length, &cost.ns, &f)) {
 		cost.ns = 0;
 		log_debug("the cost of a probe in %s is not measured: %s", site->name, f.text);
