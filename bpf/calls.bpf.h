@@ -71,6 +71,7 @@ struct call_run {
 	struct pmt_call_thread *t;
 	__u64 thread; /* bpf_get_current_pid_tgid() */
 	__u64 tstate;
+	__u32 owner; /* of the call below one that is opened */
 };
 
 static __always_inline void count_call(__u32 what)
@@ -117,25 +118,6 @@ static __always_inline struct pmt_call_thread *call_thread(__u64 thread)
 	if (t)
 		bpf_get_current_comm(t->comm, sizeof(t->comm));
 	return t;
-}
-
-/*
- * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
- * GIL when it grows. 0: it has none.
- */
-static __always_inline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
-{
-	const struct py_layout *l = &w->layout;
-	__u64 holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
-	__u64 self = bpf_get_current_task_btf()->thread.fsbase;
-
-	if (holder && holder == t->tstate)
-		return holder;
-	if (holder && user_u64(holder + l->tstate_thread_id) == self)
-		t->tstate = holder;
-	else if (!t->tstate || user_u64(t->tstate + l->tstate_thread_id) != self)
-		t->tstate = find_thread(w);
-	return t->tstate;
 }
 
 #endif

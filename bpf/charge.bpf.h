@@ -44,13 +44,13 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 		return PMT_CAUSES;
 	if (!frame && !c->t->depth)
 		return PMT_CAUSE_NO_FRAME;
-	return heal(c, frame) ? PMT_CAUSES : PMT_CAUSE_WALK_FAILED;
+	return heal(frame) ? PMT_CAUSES : PMT_CAUSE_WALK_FAILED;
 }
 
 enum charge { CHARGE_RSS, CHARGE_ARENA, CHARGE_POOL };
 
 /* Returns PMT_CAUSES, or why nothing could be charged. */
-static __noinline int charge_call(__u32 tgid, __u32 what, __u64 growth, __u64 shrink)
+static __always_inline int charge_call(__u32 tgid, __u32 what, __u64 growth, __u64 shrink)
 {
 	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
 	const struct pmt_open_call *o;

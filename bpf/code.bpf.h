@@ -35,7 +35,12 @@ struct scratch {
 		__u32 at, text_at;     /* where it is in both */
 		__u32 star, star_text; /* behind the newest '*', and what was tried with it */
 		__u32 length, kind, done, matches;
-	} match;		   /* glob.bpf.h */
+	} match; /* glob.bpf.h */
+	struct pmt_code_key key;
+	struct {
+		__u64 length, hash;
+		__u32 state;
+	} head;			   /* of a text */
 	struct pmt_open_call open; /* heal.bpf.h: one that is being made */
 	struct pmt_stack_rec stack;
 	struct pmt_code_rec record;
@@ -130,22 +135,19 @@ static __always_inline __u64 mix(__u64 h, __u64 v)
 static __always_inline __u64 mix_text(__u64 h, struct scratch *s, const struct py_layout *l,
 				      __u64 str)
 {
-	struct {
-		__u64 length, hash;
-		__u32 state;
-	} head = {};
 	__u64 size, data;
 
 	/* one after the other in all versions */
-	bpf_probe_read_user(&head, sizeof(head), (void *)(str + l->unicode_length));
-	h = mix(mix(h, head.length), head.hash);
-	if (head.hash != ~0ull)
+	__builtin_memset(&s->head, 0, sizeof(s->head));
+	bpf_probe_read_user(&s->head, sizeof(s->head), (void *)(str + l->unicode_length));
+	h = mix(mix(h, s->head.length), s->head.hash);
+	if (s->head.hash != ~0ull)
 		return h;
-	data = str + (head.state >> ((l->unicode_ascii_bit - l->unicode_state * 8) & 31) & 1
+	data = str + (s->head.state >> ((l->unicode_ascii_bit - l->unicode_state * 8) & 31) & 1
 			      ? l->unicode_ascii_size
 			      : l->unicode_compact_size);
-	size = head.length *
-	       (head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
+	size = s->head.length *
+	       (s->head.state >> ((l->unicode_kind_bit - l->unicode_state * 8) & 31) & 7);
 	__builtin_memset(s->tail, 0, sizeof(s->tail));
 	if (size > TAIL_BYTES) {
 		data += size - TAIL_BYTES;
@@ -222,41 +224,49 @@ static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 }
 
 /* The number of a code object. 0: *cause says why it has none. */
-static __always_inline __u32 code_id(struct scratch *s, const struct pmt_walk *w, __u64 code,
-				     __u32 tgid, __u32 *cause)
+static __noinline __u32 code_id(struct scratch *s, const struct pmt_walk *w, __u64 code, __u32 tgid,
+				__u32 *cause)
 {
-	const struct py_layout *l = &w->layout;
-	struct pmt_code_key key = {.code = code, .tgid = tgid};
-	__u32 bytes = w->code_bytes, *known, id;
+	struct pmt_code_key *key;
+	const struct py_layout *l;
+	__u32 bytes, *known, id;
+
+	if (!s || !w || !cause)
+		return 0;
+	l = &w->layout;
+	bytes = w->code_bytes;
+	key = &s->key;
+	key->code = code;
+	key->tgid = tgid;
 
 	*cause = PMT_CAUSE_WALK_FAILED;
 	if (bytes > PMT_CODE_BYTES || bpf_probe_read_user(s->code, bytes, (void *)code))
 		return 0;
 	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
 		return 0;
-	key.check = code_check(s, l);
-	key.first_line = ((__s32 *)s->code)[l->code_firstlineno / 4 & (PMT_CODE_BYTES / 4 - 1)];
+	key->check = code_check(s, l);
+	key->first_line = ((__s32 *)s->code)[l->code_firstlineno / 4 & (PMT_CODE_BYTES / 4 - 1)];
 	*cause = PMT_CAUSES;
-	known = bpf_map_lookup_elem(&codes, &key);
+	known = bpf_map_lookup_elem(&codes, key);
 	if (known)
 		return *known;
 
 	id = __sync_fetch_and_add(&next_code, 1) + 1;
 	s->record.tgid = tgid;
 	s->record.id = id;
-	s->record.first_line = key.first_line;
+	s->record.first_line = key->first_line;
 	s->record.code = code;
 	s->record.name_object = CODE_U64(s, l->code_name);
-	if (bpf_map_update_elem(&codes, &key, &id, BPF_NOEXIST)) {
+	if (bpf_map_update_elem(&codes, key, &id, BPF_NOEXIST)) {
 		/* another CPU was faster, or there is no room */
-		known = bpf_map_lookup_elem(&codes, &key);
+		known = bpf_map_lookup_elem(&codes, key);
 		if (known)
 			return *known;
 		*cause = PMT_CAUSE_TABLE_FULL;
 		return 0;
 	}
 	if (announce_code(s, w)) {
-		bpf_map_delete_elem(&codes, &key);
+		bpf_map_delete_elem(&codes, key);
 		*cause = PMT_CAUSE_RECORD_LOST;
 		return 0;
 	}

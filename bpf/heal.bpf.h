@@ -18,6 +18,29 @@
 
 enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
 
+/*
+ * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
+ * GIL when it grows. 0: it has none.
+ */
+static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
+{
+	const struct py_layout *l;
+	__u64 holder, self = bpf_get_current_task_btf()->thread.fsbase;
+
+	if (!t || !w)
+		return 0;
+	l = &w->layout;
+	holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
+
+	if (holder && holder == t->tstate)
+		return holder;
+	if (holder && user_u64(holder + l->tstate_thread_id) == self)
+		t->tstate = holder;
+	else if (!t->tstate || user_u64(t->tstate + l->tstate_thread_id) != self)
+		t->tstate = find_thread(w);
+	return t->tstate;
+}
+
 static __always_inline __u64 frame_u64(const struct scratch *s, __u32 offset)
 {
 	return s->frame[offset / 8 & (PMT_FRAME_BYTES / 8 - 1)];
@@ -79,10 +102,10 @@ static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
 	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
 }
 
-/* The frame in s->frame, at address frame, becomes the innermost call. */
+/* The frame in s->frame, at address frame, becomes the innermost call; c->owner is that of the one before. */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
-	struct pmt_open_call *fresh, *o, *below;
+	struct pmt_open_call *fresh, *o;
 	struct pmt_call_sum *sum;
 	struct pmt_open_key key;
 	struct scratch *s;
@@ -95,7 +118,6 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 		count_call(PMT_CALL_FULL);
 		return -1;
 	}
-	below = innermost(c);
 	fresh = &s->open;
 	opcode = fresh->opcode;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
@@ -104,7 +126,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	fresh->frame = frame;
 	fresh->previous = previous;
 	fresh->net = c->t->net;
-	fresh->owner = below ? below->owner : 0;
+	fresh->owner = c->owner;
 	fresh->level = c->t->level;
 	fresh->code = frame_code(c);
 	if (c->w->layout.frame_lasti != PY_NONE)
@@ -144,29 +166,39 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	return 0;
 }
 
+/* Is the frame in s->frame part of a generator or coroutine? Since 3.11. */
+static __always_inline bool is_generators(const struct call_run *c)
+{
+	__u32 owner = c->w->layout.frame_owner;
+
+	return owner != PY_NONE &&
+	       ((__u8 *)c->s->frame)[owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR;
+}
+
 /*
  * Was the innermost call, of which no exit was seen, left at a yield? A generator's frame is there
  * still; of others nothing is left.
  */
-static __always_inline bool has_yielded(const struct call_run *c)
+static __always_inline bool has_yielded(const struct call_run *c, const struct pmt_open_call *o)
 {
 	const struct py_layout *l = &c->w->layout;
-	const struct pmt_open_call *o = innermost(c);
 
-	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) &&
-	       ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR &&
+	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) && is_generators(c) &&
 	       frame_code(c) == o->code && stands_at(c, PMT_OP_YIELD);
 }
 
 /* Calls above the one that was found have ended: by an exception, or with their exits not probed. */
 static long close_above(__u32 i, struct call_run *c)
 {
+	const struct pmt_open_call *o;
+
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
-	close_call(c->t, c->thread,
-		   !c->s->seek.found ? END_LOST
-		   : has_yielded(c)  ? END_YIELD
-				     : END_UNWIND);
+	o = innermost(c);
+	close_call(c->t, c->thread, o,
+		   !c->s->seek.found   ? END_LOST
+		   : has_yielded(c, o) ? END_YIELD
+				       : END_UNWIND);
 	return 0;
 }
 
@@ -222,7 +254,7 @@ static long open_hop(__u32 i, struct call_run *c)
 {
 	struct pmt_open_call *below = innermost(c);
 	struct scratch *s = c->s;
-	__u64 frame;
+	__u64 frame, previous;
 
 	if (!s->seek.nr)
 		return 1;
@@ -230,40 +262,41 @@ static long open_hop(__u32 i, struct call_run *c)
 	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
 	if (!read_frame(c, frame))
 		return 1;
-	open_call(c, frame, below ? below->frame : 0, BEGIN_UNSEEN);
+	c->owner = below ? below->owner : 0;
+	if (below) {
+		previous = below->frame;
+	} else {
+		/* its end is known by it */
+		previous = python_frame(c, frame_u64(s, c->w->layout.frame_previous));
+		if (!read_frame(c, frame))
+			return 1;
+	}
+	open_call(c, frame, previous, BEGIN_UNSEEN);
 	return 0;
 }
 
-/*
- * Makes frame (as python_frame() gives it; 0: none) the innermost call. Returns false if that is
- * impossible.
- */
-static __noinline int heal(struct call_run *c, __u64 frame)
+static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 {
-	struct pmt_open_call *o;
-	struct scratch *s;
+	const struct pmt_open_call *o = innermost(c);
+	struct scratch *s = c->s;
 
-	if (!c || !c->s || !c->w || !c->t)
-		return 0;
-	s = c->s;
-	o = innermost(c);
 	if (o && o->frame == frame)
-		return 1;
+		return true;
 	if (!frame) {
 		s->seek.at = 0;
 		s->seek.found = 1;
 		bpf_loop(MAX_DEPTH, close_above, c, 0);
-		return 1;
+		return true;
 	}
 	if (c->t->depth && seek_call(c, frame, NEAR_CALLS))
-		return 1;
+		return true;
 	s->seek.frame = frame;
 	s->seek.nr = 0;
 	s->seek.found = 0;
 	if (c->t->depth) {
 		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
 		if (!s->seek.found && seek_call(c, frame, MAX_DEPTH))
-			return 1;
+			return true;
 		if (!s->seek.found) {
 			/* another stack altogether */
 			count_call(PMT_CALL_RESET);
@@ -278,6 +311,29 @@ static __noinline int heal(struct call_run *c, __u64 frame)
 	bpf_loop(NR_HOPS, open_hop, c, 0);
 	o = innermost(c);
 	return o && o->frame == frame;
+}
+
+/*
+ * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
+ * false if that is impossible. Global, so that verifiers go through it once and not at every call: it
+ * looks up for itself what its callers have, which is as rare as it is dear.
+ */
+__weak int heal(__u64 frame)
+{
+	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
+	__u32 tgid = c.thread >> 32;
+	bool healed = false;
+
+	c.w = bpf_map_lookup_elem(&walks, &tgid);
+	c.t = bpf_map_lookup_elem(&call_threads, &c.thread);
+	if (!c.w || !c.t)
+		return 0;
+	c.s = scratch_take();
+	if (c.s) {
+		healed = heal_run(&c, frame);
+		scratch_give(c.s);
+	}
+	return healed;
 }
 
 #endif

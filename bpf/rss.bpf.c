@@ -17,6 +17,26 @@ struct {
 	__type(value, __u64);
 } cpu_probe SEC(".maps");
 
+/* On a stack of its own: what follows takes the most that verifiers until 6.2 allow. */
+static __noinline __s64 pages_now(const struct mm_struct *mm, __u32 kind)
+{
+	return rss_exact_pages(mm, kind);
+}
+
+static __noinline int to_stack(struct pmt_rss *r, const struct mm_struct *mm, __s64 pages)
+{
+	if (r)
+		attribute_pages(r, mm, pages);
+	return 0;
+}
+
+static __noinline int to_call(struct pmt_rss *r, const struct mm_struct *mm, __s64 pages)
+{
+	if (r)
+		charge_pages(r, mm, pages);
+	return 0;
+}
+
 /*
  * Runs for every change of every process's RSS: one look-up decides. The mm is that of the change,
  * which need not be the current task's (reclaim, ptrace, khugepaged). Arguments: (mm, member), and
@@ -46,16 +66,16 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		add_one(&r->foreign);
 	if (cfg_gate_sums && bpf_get_prandom_u32() % GATE_EVENTS)
 		return 0;
-	now = rss_exact_pages(mm, kind);
+	now = pages_now(mm, kind);
 	keep_here(kind);
 	if (kind >= PMT_RSS_KINDS)
 		return 0;
 	/* in one step, so that the changes of all events add up */
 	before = __sync_lock_test_and_set(&r->pages[kind], now);
 	if (cfg_stacks & 1 << PMT_ON_RSS && now != before && kind != PMT_RSS_SWAP)
-		attribute_pages(r, mm, now - before);
+		to_stack(r, mm, now - before);
 	if (cfg_calls && now != before && kind != PMT_RSS_SWAP)
-		charge_pages(r, mm, now - before);
+		to_call(r, mm, now - before);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A file that claims to be an interpreter: opening it and every question that is asked of it. */
 #include "base/fault.h"
+#include "python/call_sites.h"
 #include "target/elf.h"
 
 #include <stdlib.h>
@@ -9,6 +10,30 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+/* What is in the file alone of where entry and exit are probed. */
+static void find_sites(const struct elf_file *e)
+{
+	static const uint32_t versions[] = {0x030900f0, 0x030b00f0, 0x030d05f0, 0x030f00f0};
+	struct elf_section section;
+	struct fault f;
+	size_t at = 0;
+	char buf[64];
+
+	for (int i = 0; i < 8 && elf_file_next_section(e, &at, &section); i++)
+		elf_file_read_linked(e, section.addr, buf, sizeof(buf));
+	elf_file_has_text(e, ".rodata", "PYTHON_JIT");
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		struct python_call_info info = {0};
+
+		if (i)
+			py_find_handler_sites(e, versions[i], &info, &f);
+		else
+			py_find_function_sites(e, versions[i], &info, &f);
+		if (info.nr_sites > PYTHON_MAX_SITES)
+			abort();
+	}
+}
 
 static void ask(const struct elf_file *e)
 {
@@ -34,6 +59,7 @@ static void ask(const struct elf_file *e)
 		if (!elf_file_section(e, sections[i], &section))
 			elf_file_read(e, section.addr + section.size - 8, buf, 16);
 	}
+	find_sites(e);
 	/* as a caller that prints it would */
 	if (strlen(elf_file_build_id(e)) > 200 || strlen(elf_file_debug_wanted(e)) > 300)
 		abort();

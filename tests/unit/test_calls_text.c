@@ -138,6 +138,22 @@ static void as_much_came_as_went(void **state)
 	calls_free(c);
 }
 
+/* It was on the stack all the time: no call of it was seen, and what it called did something. */
+static void a_total_is_enough_to_be_shown(void **state)
+{
+	struct calls *c = fix_no_calls();
+	_cleanup_free_ char *text = NULL;
+
+	fix_call_process(c, 1, "", 0, 0);
+	FIX_CALLS(c, NO_LARGEST, .pid = 1, .name = "waits", .total = 4096);
+	FIX_CALLS(c, NO_LARGEST, .pid = 1, .name = "idle", .open = 1);
+	text = text_of(c, &all);
+	assert_has(text, "by function, 1 of 1, sorted by self\n"
+			 "self     total  largest  calls  function  file\n"
+			 "      +4.0 KiB                  waits\n");
+	calls_free(c);
+}
+
 static void processes_are_told_apart(void **state)
 {
 	struct calls *c = fix_calls();
@@ -294,6 +310,7 @@ int main(void)
 		cmocka_unit_test(with_top_all_nothing_is_left),
 		cmocka_unit_test(columns_are_there_if_there_is_something_in_them),
 		cmocka_unit_test(as_much_came_as_went),
+		cmocka_unit_test(a_total_is_enough_to_be_shown),
 		cmocka_unit_test(processes_are_told_apart),
 		cmocka_unit_test(hostile_names_are_escaped_and_cut),
 		cmocka_unit_test(why_it_stopped_comes_first),

@@ -60,6 +60,18 @@ static bool is_usual(const struct python_call_info *info, const struct python_ca
 	return true;
 }
 
+/*
+ * No probe is put there: exits that nobody wants; and where a yield would have to be single-stepped
+ * (3.13), for a generator that was left there shows it in its frame.
+ */
+static bool is_left_out(const struct call_sites *s, const struct python_call_site *site)
+{
+	if (is_entry(site))
+		return false;
+	return s->o->calls.no_exits ||
+	       (site->role == PMT_SITE_YIELD && !site->emulated && !s->o->calls.allow_slow);
+}
+
 /* Measured once for each kind of instruction. */
 static uint64_t measure(struct call_sites *s, const struct python_call_site *site)
 {
@@ -117,7 +129,7 @@ static int check_slow(struct call_sites *s, const struct python_call_info *info,
 		bool exit = !is_entry(site);
 		uint64_t ns;
 
-		if (exit && s->o->calls.no_exits)
+		if (is_left_out(s, site))
 			continue;
 		ns = expected_ns(site, measure(s, site));
 		if ((site->emulated && ns <= SLOW_NS) || ns <= slow_ns[exit])
@@ -136,6 +148,21 @@ static int check_slow(struct call_sites *s, const struct python_call_info *info,
 	return 0;
 }
 
+static void say_unseen_yields(struct call_sites *s, const struct python_call_info *info)
+{
+	for (uint32_t i = 0; i < info->nr_sites && !s->told_yields; i++) {
+		const struct python_call_site *site = &info->sites[i];
+
+		if (s->o->calls.no_exits || !is_left_out(s, site))
+			continue;
+		s->told_yields = true;
+		report_note(s->o,
+			    "yields are learnt from what runs next%s: a probe in %s would be "
+			    "single-stepped, 10 us each (--allow-slow)",
+			    s->o->calls.log ? ", and not logged" : "", site->name);
+	}
+}
+
 /* ns of the dearest; an estimate that is too high is the better one. */
 static void add_costs(struct call_sites *s, const struct python_call_info *info)
 {
@@ -145,7 +172,7 @@ static void add_costs(struct call_sites *s, const struct python_call_info *info)
 
 		if (is_entry(site) && is_usual(info, site))
 			s->entry_ns = max(s->entry_ns, ns);
-		else if (!is_entry(site) && !s->o->calls.no_exits && is_usual(info, site))
+		else if (!is_entry(site) && !is_left_out(s, site) && is_usual(info, site))
 			s->exit_ns = max(s->exit_ns, ns);
 	}
 }
@@ -173,7 +200,7 @@ static int list(struct call_sites *s, pid_t pid, const struct python_call_info *
 			.cost_ns = measure(s, site),
 		};
 
-		if (!is_entry(site) && s->o->calls.no_exits)
+		if (is_left_out(s, site))
 			continue;
 		if (calls_add_site(s->table, &row))
 			return -ENOMEM;
@@ -194,15 +221,18 @@ int call_sites_attach(struct call_sites *s, pid_t pid, struct python *p, struct 
 	err = check_slow(s, &info, f);
 	if (err)
 		return err;
+	say_unseen_yields(s, &info);
 	add_costs(s, &info);
 	if (list(s, pid, &info))
 		return fault_errno(f, ENOMEM, "cannot attach to %s", info.file_name);
 	for (uint32_t i = 0; i < info.nr_sites && i < PYTHON_MAX_SITES; i++) {
-		if (!is_entry(&info.sites[i]) && (s->o->calls.no_exits || s->entries_only))
+		if (is_left_out(s, &info.sites[i]) ||
+		    (s->entries_only && !is_entry(&info.sites[i])))
 			continue;
 		sites[nr++] = (struct trace_call_site){
 			.offset = info.sites[i].offset,
 			.role = (enum pmt_call_site)info.sites[i].role,
+			.exclusive = !info.sites[i].shared,
 			.name = info.sites[i].name,
 		};
 	}

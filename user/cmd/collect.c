@@ -141,7 +141,8 @@ struct followed *collect_find_pid(struct collector *c, pid_t pid)
 static struct pmt_walk walk_of(const struct python_walk_info *info)
 {
 	const struct py_layout *l = info->layout;
-	const uint32_t frame[] = {l->frame_previous, l->frame_code, l->frame_instr, l->frame_lasti,
+	const uint32_t frame[] = {l->frame_previous, l->frame_code,  l->frame_instr,
+				  l->frame_lasti,    l->frame_state, l->frame_stacktop,
 				  l->frame_owner};
 	const uint32_t code[] = {l->object_type, l->code_firstlineno, l->code_filename,
 				 l->code_name, l->code_linetable};

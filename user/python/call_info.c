@@ -52,16 +52,33 @@ static bool knows_holder(const struct python *p)
 	return p->layout.interp_gil != PY_NONE && p->layout.gil_last_holder != PY_NONE;
 }
 
-/* 0 while there is no GIL. */
+/* Since 3.12; 0 while there is no GIL. */
 static uint64_t find_holder(struct python *p)
 {
 	uint64_t gil;
 
-	if (PY_MINOR(p->id.version_hex) < V(12))
-		return py_tstate_current(p);
 	if (mem_read_u64(p->mem, p->interp + p->layout.interp_gil, &gil) || !gil)
 		return 0;
 	return gil + p->layout.gil_last_holder;
+}
+
+/* Since 3.14, in all builds; the interpreter decides late in its start. */
+static bool jit_is_on(struct python *p)
+{
+	uint8_t on;
+
+	return p->layout.interp_jit != PY_NONE &&
+	       !mem_read(p->mem, p->interp + p->layout.interp_jit, &on, sizeof(on)) && on;
+}
+
+/*
+ * 3.13 has its JIT's state elsewhere, and no release build has the JIT: what makes one ask for this
+ * variable is the JIT alone.
+ */
+static bool may_have_jit(const struct python *p)
+{
+	return PY_MINOR(p->id.version_hex) == V(13) &&
+	       elf_file_has_text(p->file.elf, ".rodata", "PYTHON_JIT");
 }
 
 static int find_sites(struct python *p, struct python_call_info *ret, struct fault *f)
@@ -81,6 +98,8 @@ int python_call_info(struct python *p, struct python_call_info *ret, struct faul
 			p, f, "it is free-threaded, each thread runs its own copy of the code");
 	if (!p->has_tables || !knows_holder(p))
 		return unsupported(p, f, "no layout describes it");
+	if (may_have_jit(p))
+		return unsupported(p, f, "it was built with a JIT, which may be on");
 	ret->file_fd = p->file.fd;
 	ret->dev = p->file.dev;
 	ret->inode = p->file.inode;
@@ -93,10 +112,18 @@ int python_call_info(struct python *p, struct python_call_info *ret, struct faul
 	err = find_sites(p, ret, f);
 	if (err)
 		return err;
+	if (PY_MINOR(p->id.version_hex) < V(12))
+		ret->holder_addr = py_tstate_current(p);
 	err = py_locate_interpreter(p, f);
 	if (err)
 		return err;
-	ret->holder_addr = find_holder(p);
+	if (jit_is_on(p)) {
+		unsupported(p, f, "its JIT is on: what it compiles passes no entry or exit");
+		fault_hint(f, "PYTHON_JIT=0 in its environment turns the JIT off");
+		return -ENOTSUP;
+	}
+	if (PY_MINOR(p->id.version_hex) >= V(12))
+		ret->holder_addr = find_holder(p);
 	if (!ret->holder_addr)
 		return fault_set(f, EAGAIN, "pid %d: the interpreter is still starting",
 				 (int)p->target->pid);

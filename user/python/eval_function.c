@@ -115,9 +115,12 @@ static void find_ends(struct function *fn)
 	}
 }
 
-static void on_jump(void *arg, uint64_t from, uint64_t target)
+static bool on_jump(void *arg, uint64_t from, uint64_t target)
 {
-	add_way(arg, from);
+	struct function *fn = arg;
+
+	add_way(fn, from);
+	return !fn->many_ways;
 }
 
 /* Jumps with a distance of 8 bits. */

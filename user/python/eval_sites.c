@@ -146,13 +146,17 @@ struct sites {
 	size_t nr;
 };
 
-static void on_jump(void *arg, uint64_t from, uint64_t target)
+static bool on_jump(void *arg, uint64_t from, uint64_t target)
 {
 	struct sites *sites = arg;
+	size_t shared = 0;
 
-	for (size_t i = 0; i < sites->nr; i++)
+	for (size_t i = 0; i < sites->nr; i++) {
 		if (is_jumped_to(&sites->v[i], target))
 			sites->v[i].shared = true;
+		shared += sites->v[i].shared;
+	}
+	return shared < sites->nr;
 }
 
 int eval_sites_find_shared(const struct elf_file *elf, const uint64_t *known, size_t nr_known,

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_SECTION  (64u << 20) /* the interpreter's own: below 4 MiB */
+#define MAX_DATA     (256u << 20) /* of all sections; the interpreter's own: below 4 MiB */
 #define MAX_SECTIONS 64
 
 struct search {
@@ -16,6 +16,7 @@ struct search {
 	const struct py_opcodes *o;
 	uint64_t *targets;
 	unsigned int found;
+	uint64_t left; /* bytes to be looked at */
 };
 
 static unsigned int first_used(const struct py_opcodes *o)
@@ -79,8 +80,9 @@ static int search_section(struct search *s, const struct elf_section *section)
 	size_t nr;
 	int err;
 
-	if (end < addr || end - addr > MAX_SECTION)
+	if (end < addr || end - addr > s->left)
 		return 0;
+	s->left -= end - addr;
 	nr = (size_t)(end - addr) / sizeof(*words);
 	if (nr < PY_NR_OPCODES)
 		return 0;
@@ -102,7 +104,7 @@ static int search_section(struct search *s, const struct elf_section *section)
 int py_opcode_table_find(const struct elf_file *elf, const struct py_opcodes *o,
 			 uint64_t ret[static PY_NR_OPCODES], struct fault *f)
 {
-	struct search s = {.elf = elf, .o = o, .targets = ret};
+	struct search s = {.elf = elf, .o = o, .targets = ret, .left = MAX_DATA};
 	struct elf_section section;
 	unsigned int nr = 0;
 	size_t at = 0;

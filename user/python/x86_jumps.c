@@ -17,6 +17,7 @@
 #define MAX_SECTIONS 64
 #define CONTEXT	     96u
 #define TRIES	     8u
+#define MAX_LOOKS    4096	     /* in a chunk; 20 in the evaluation loop's */
 #define OVERLAP	     (CONTEXT + 32u) /* of chunks */
 
 /*
@@ -74,10 +75,11 @@ static struct x86_range whole(const struct x86_range *ranges, size_t nr)
 	return all;
 }
 
-void x86_jumps_scan(const uint8_t *code, size_t len, size_t skip, uint64_t addr,
+bool x86_jumps_scan(const uint8_t *code, size_t len, size_t skip, uint64_t addr,
 		    const struct x86_range *ranges, size_t nr_ranges, x86_jump_fn *fn, void *arg)
 {
 	struct x86_range all = whole(ranges, nr_ranges);
+	unsigned int nr = 0;
 	ZydisDecoder decoder;
 
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
@@ -93,9 +95,13 @@ void x86_jumps_scan(const uint8_t *code, size_t len, size_t skip, uint64_t addr,
 		if (!is_in(&all, target) || !is_in_any(ranges, nr_ranges, target))
 			continue;
 		at = code[i] < 0x90 ? i - 1 : i; /* 0f 8x */
-		if (begins_at(&decoder, code, len, at))
-			fn(arg, addr + at, target);
+		/* no compiler's code has so many: what it is does not matter then */
+		if ((nr++ < MAX_LOOKS && !begins_at(&decoder, code, len, at)) ||
+		    fn(arg, addr + at, target))
+			continue;
+		return false;
 	}
+	return true;
 }
 
 static int scan_section(const struct elf_file *elf, const struct elf_section *section,
@@ -110,7 +116,9 @@ static int scan_section(const struct elf_file *elf, const struct elf_section *se
 
 		if (err)
 			return err;
-		x86_jumps_scan(chunk, len, skip, section->addr + at, ranges, nr_ranges, fn, arg);
+		if (!x86_jumps_scan(chunk, len, skip, section->addr + at, ranges, nr_ranges, fn,
+				    arg))
+			return 0;
 		skip = OVERLAP - 4; /* the rest has been looked at */
 	}
 	return 0;

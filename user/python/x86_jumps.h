@@ -17,14 +17,14 @@ struct x86_range {
 	uint64_t lowest, highest;
 };
 
-/* A relative call, jmp or jcc at `from` leads to `target`. */
-typedef void x86_jump_fn(void *arg, uint64_t from, uint64_t target);
+/* A relative call, jmp or jcc at `from` leads to `target`. False: no more are wanted. */
+typedef bool x86_jump_fn(void *arg, uint64_t from, uint64_t target);
 
 /*
  * Those with a 32-bit distance in code[skip..len] whose target is in one of the ranges; code[0] is at
  * addr. What is before skip is only decoded, to find out where instructions begin.
  */
-void x86_jumps_scan(const uint8_t *code, size_t len, size_t skip, uint64_t addr,
+bool x86_jumps_scan(const uint8_t *code, size_t len, size_t skip, uint64_t addr,
 		    const struct x86_range *ranges, size_t nr_ranges, x86_jump_fn *fn, void *arg);
 
 /*

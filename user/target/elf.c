@@ -124,6 +124,14 @@ const void *elf_section_bytes(Elf *elf, const char *name, size_t *ret_len)
 	return d->d_buf;
 }
 
+bool elf_file_has_text(const struct elf_file *e, const char *section, const char *text)
+{
+	size_t len;
+	const void *bytes = elf_section_bytes(e->elf, section, &len);
+
+	return bytes && memmem(bytes, len, text, strlen(text));
+}
+
 void elf_read_build_id(Elf *elf, char *ret, size_t size)
 {
 	const void *id;

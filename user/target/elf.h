@@ -81,6 +81,9 @@ int elf_file_read_linked(const struct elf_file *e, uint64_t addr, void *buf, siz
 /* One section after another, of those that take room in memory; *at is 0 at first. False: no more. */
 bool elf_file_next_section(const struct elf_file *e, size_t *at, struct elf_section *ret);
 
+/* True if the bytes of text are in the named section. */
+bool elf_file_has_text(const struct elf_file *e, const char *section, const char *text);
+
 /* Link-time address -> offset in the file, for uprobes. -EFAULT if it is not in a file part. */
 int elf_file_offset(const struct elf_file *e, uint64_t addr, uint64_t *ret);
 
