@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the sum stays right: whatever is resident begins as MEMORY_ANONYMOUS without a name. An area moves
+ * its bytes from there, a part moves some of the area's on; no byte is moved twice by either, because
+ * areas take what nobody has taken and parts ascend. Nothing is ever added but by account_pages().
+ *
+ * Parts come by the million, so they are summed as they come: a part costs a step or two along the runs
+ * and nothing is kept of it.
+ */
+#include "model/account.h"
+
+#include "model/account_runs.h"
+#include "model/account_taken.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define uthash_nonfatal_oom(entry) ((entry)->lost = true)
+#define HASH_NONFATAL_OOM	   1
+#include "base/hash.h"
+
+#define PAGE_BYTES 4096u
+/* A target chooses how many names there are, and each costs 700 bytes here: the rest share "". */
+#define NAMES_MAX  65536u
+#define NAME_BYTES 255
+
+struct named {
+	UT_hash_handle hh;
+	struct sums kinds[MEMORY_KINDS];
+	bool lost;
+	char name[];
+};
+
+struct account_area {
+	struct account *account;
+	struct named *named;
+	enum memory_kind kind;
+	uint64_t at;	      /* parts below are done */
+	size_t run, piece;    /* those that hold it, or come behind it */
+	struct range *pieces; /* resident, at least partly, and its own */
+	size_t nr;
+	struct account_area *next;
+};
+
+struct account {
+	struct runs runs;
+	struct taken taken;
+	struct named *names, *nameless;
+	struct account_area *areas;
+	struct account_area nothing; /* any area without a resident byte */
+	bool begun;		     /* with areas: no more runs */
+	bool failed;		     /* memory ran out halfway */
+};
+
+static struct named *named_new(const char *name, size_t len)
+{
+	struct named *n = calloc(1, sizeof(*n) + len + 1);
+
+	if (n)
+		memcpy(n->name, name, len);
+	return n;
+}
+
+struct account *account_new(void)
+{
+	struct account *a = calloc(1, sizeof(*a));
+
+	if (a)
+		a->nameless = named_new("", 0);
+	if (a && !a->nameless) {
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+static void area_free(struct account_area *area)
+{
+	if (!area)
+		return;
+	free(area->pieces);
+	free(area);
+}
+
+void account_free(struct account *a)
+{
+	struct named *n, *next_name;
+
+	if (!a)
+		return;
+	HASH_ITER(hh, a->names, n, next_name)
+	{
+		HASH_DEL(a->names, n);
+		free(n);
+	}
+	while (a->areas) {
+		struct account_area *next = a->areas->next;
+
+		area_free(a->areas);
+		a->areas = next;
+	}
+	taken_done(&a->taken);
+	free(a->nameless);
+	runs_done(&a->runs);
+	free(a);
+}
+
+static void move(struct sums *from, struct sums *to, const struct sums *what)
+{
+	sums_sub(from, what);
+	sums_add(to, what);
+}
+
+int account_pages(struct account *a, uint64_t start, uint64_t end, unsigned int flags)
+{
+	struct sums s = sums_of(end - start, flags);
+	int err;
+
+	if (start >= end || (start | end) % PAGE_BYTES || a->begun ||
+	    (a->runs.nr && start < a->runs.v[a->runs.nr - 1].end))
+		return -EINVAL;
+	err = runs_add(&a->runs, start, end, flags);
+	if (!err)
+		sums_add(&a->nameless->kinds[MEMORY_ANONYMOUS], &s);
+	return err;
+}
+
+uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end)
+{
+	size_t run = 0;
+
+	return start < end ? runs_between(&a->runs, start, end, &run).bytes : 0;
+}
+
+static int find_named(struct account *a, const char *name, struct named **ret)
+{
+	size_t len = name ? strnlen(name, NAME_BYTES) : 0;
+	struct named *n;
+
+	*ret = a->nameless;
+	if (!len)
+		return 0;
+	HASH_FIND(hh, a->names, name, len, n);
+	if (!n && HASH_COUNT(a->names) < NAMES_MAX) {
+		n = named_new(name, len);
+		if (!n)
+			return -ENOMEM;
+		HASH_ADD_KEYPTR(hh, a->names, n->name, len, n);
+		if (n->lost) {
+			free(n);
+			return -ENOMEM;
+		}
+	}
+	if (n)
+		*ret = n;
+	return 0;
+}
+
+/* Keeps of the pieces those with resident bytes, and moves these. */
+static void count_area(struct account_area *area)
+{
+	struct account *a = area->account;
+	size_t kept = 0, run = 0;
+
+	for (size_t i = 0; i < area->nr; i++) {
+		const struct range *r = &area->pieces[i];
+		struct sums s = runs_between(&a->runs, r->start, r->end, &run);
+
+		if (!s.bytes)
+			continue;
+		area->pieces[kept++] = *r;
+		move(&a->nameless->kinds[MEMORY_ANONYMOUS], &area->named->kinds[area->kind], &s);
+	}
+	area->nr = kept;
+	if (kept) {
+		area->at = area->pieces[0].start;
+		area->run = runs_find(&a->runs, area->at, 0);
+	}
+}
+
+static int area_new(struct account *a, uint64_t start, uint64_t end, enum memory_kind kind,
+		    const char *name, struct account_area **ret)
+{
+	struct account_area *area = calloc(1, sizeof(*area));
+	int err;
+
+	if (!area)
+		return -ENOMEM;
+	area->account = a;
+	area->kind = kind;
+	err = find_named(a, name, &area->named);
+	if (!err)
+		err = taken_add(&a->taken, start, end, &area->pieces, &area->nr);
+	if (err) {
+		area_free(area);
+		return err;
+	}
+	count_area(area);
+	*ret = area;
+	return 0;
+}
+
+int account_area(struct account *a, uint64_t start, uint64_t end, enum memory_kind kind,
+		 const char *name, struct account_area **ret)
+{
+	struct account_area *area = &a->nothing;
+	int err = 0;
+
+	if (kind >= MEMORY_KINDS)
+		return -EINVAL;
+	if (a->failed)
+		return -ENOMEM;
+	a->begun = true;
+	/* what is not resident is forgotten at once: a target can invent any number of areas */
+	if (account_resident(a, start, end))
+		err = area_new(a, start, end, kind, name, &area);
+	if (err) {
+		a->failed = true;
+		return err;
+	}
+	if (area != &a->nothing && (!ret || !area->nr)) {
+		area_free(area);
+		area = &a->nothing;
+	} else if (area != &a->nothing) {
+		area->next = a->areas;
+		a->areas = area;
+	}
+	if (ret)
+		*ret = area;
+	return 0;
+}
+
+void account_part(struct account_area *area, uint64_t start, uint64_t end, enum memory_kind kind)
+{
+	start = max(start, area->at);
+	if (start >= end || kind >= MEMORY_KINDS)
+		return;
+	while (area->piece < area->nr) {
+		const struct range *r = &area->pieces[area->piece];
+		uint64_t from = max(start, r->start), to = min(end, r->end);
+
+		if (from < to) {
+			struct sums s = runs_between(&area->account->runs, from, to, &area->run);
+
+			move(&area->named->kinds[area->kind], &area->named->kinds[kind], &s);
+		}
+		if (end < r->end)
+			break;
+		area->piece++;
+	}
+	area->at = end;
+}
+
+static size_t list_rows(const struct named *n, struct account_row *ret)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < MEMORY_KINDS; i++) {
+		const struct sums *s = &n->kinds[i];
+
+		if (!s->bytes)
+			continue;
+		if (ret)
+			ret[nr] = (struct account_row){
+				.kind = (enum memory_kind)i,
+				.name = n->name,
+				.bytes = s->bytes,
+				.huge = s->huge,
+				.exclusive = s->exclusive,
+			};
+		nr++;
+	}
+	return nr;
+}
+
+static int compare_rows(const void *x, const void *y)
+{
+	const struct account_row *a = x, *b = y;
+
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+int account_close(struct account *a, struct account_row **ret, size_t *ret_nr, uint64_t *ret_total)
+{
+	size_t nr = list_rows(a->nameless, NULL);
+	struct account_row *rows;
+	struct named *n, *next;
+
+	if (a->failed)
+		return -ENOMEM;
+	HASH_ITER(hh, a->names, n, next)
+	nr += list_rows(n, NULL);
+	rows = reallocarray(NULL, nr + 1, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	nr = list_rows(a->nameless, rows);
+	HASH_ITER(hh, a->names, n, next)
+	nr += list_rows(n, rows + nr);
+	qsort(rows, nr, sizeof(*rows), compare_rows);
+	*ret = rows;
+	*ret_nr = nr;
+	*ret_total = runs_total(&a->runs).bytes;
+	return 0;
+}
