@@ -12,31 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
-
-/* <linux/fs.h> of 6.7; older headers lack it. */
-struct page_run {
-	uint64_t start, end, categories;
-};
-
-struct pagemap_scan {
-	uint64_t size, flags, start, end;
-	uint64_t walk_end; /* out: where it stopped */
-	uint64_t vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-_Static_assert(sizeof(struct pagemap_scan) == 96, "struct pm_scan_arg");
-
-#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct pagemap_scan)
-#define SCAN_PRESENT	   (1u << 3)
-#define SCAN_SWAPPED	   (1u << 4)
-#define SCAN_GUARD	   (1u << 8) /* since 6.15; such a page is also shown as swapped */
-
-/* Entries of /proc/PID/pagemap. */
-#define ENTRY_PRESENT (1ull << 63)
-#define ENTRY_SWAPPED (1ull << 62)
-#define ENTRY_GUARD   (1ull << 58) /* since 6.15 */
 
 #define USER_LIMIT (1ull << 56) /* past every user address, five-level tables included */
 

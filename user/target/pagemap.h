@@ -8,6 +8,36 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
+
+/* <linux/fs.h> of 6.7; older headers lack it. */
+struct page_run {
+	uint64_t start, end, categories;
+};
+
+struct pagemap_scan {
+	uint64_t size, flags, start, end;
+	uint64_t walk_end; /* out: where it stopped */
+	uint64_t vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+_Static_assert(sizeof(struct pagemap_scan) == 96, "struct pm_scan_arg");
+
+#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct pagemap_scan)
+#define SCAN_FILE	   (1u << 2) /* the page cache's page, or shmem's */
+#define SCAN_PRESENT	   (1u << 3)
+#define SCAN_SWAPPED	   (1u << 4)
+#define SCAN_ZERO	   (1u << 5) /* the page of zeros that all processes share */
+#define SCAN_HUGE	   (1u << 6)
+#define SCAN_GUARD	   (1u << 8) /* since 6.15; such a page is also shown as swapped */
+
+/* Entries of /proc/PID/pagemap. */
+#define ENTRY_PRESENT	(1ull << 63)
+#define ENTRY_SWAPPED	(1ull << 62)
+#define ENTRY_FILE	(1ull << 61)
+#define ENTRY_GUARD	(1ull << 58)	   /* since 6.15 */
+#define ENTRY_EXCLUSIVE (1ull << 56)	   /* of a present page: mapped once in the whole system */
+#define ENTRY_FRAME	((1ull << 55) - 1) /* 0 without CAP_SYS_ADMIN */
 
 struct pagemap {
 	int fd;	    /* of /proc/PID/pagemap, borrowed */
