@@ -113,6 +113,13 @@ record-walks: $(B)/record_walk	## record the walker's fixtures anew: WALKS="pyen
 
 .PHONY: record-walks
 
+# What tests/live/test_account compares with the kernel and with the interpreter.
+$(B)/print_account: $(B)/tests/tools/print_account.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+tests: $(B)/print_account
+
 # What tests/live/test_frames compares with the interpreter's own word.
 $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)

@@ -123,11 +123,37 @@ int py_obmalloc_walk(struct python *p, struct malloc_stats *ret, struct read_los
 		     struct fault *f);
 int py_obmalloc_validate(struct python *p, struct fault *f);
 
+/* arena_list.c: what a walk saw, arena by arena. */
+#define PY_ARENA_POOLS 64
+
+enum py_pool_state {
+	PY_POOL_UNTOUCHED, /* not carved out of its arena yet */
+	PY_POOL_UNREAD,	   /* its header is not resident */
+	PY_POOL_INVALID,
+	PY_POOL_FREE,
+	PY_POOL_USED,
+};
+
+struct py_pool {
+	uint8_t state, szidx;
+	uint16_t count, blocks; /* in use, and how many it has room for */
+	uint32_t nextoffset;	/* of the first block never used */
+};
+
 struct py_arena_list {
 	struct python_arena *arenas;
+	struct py_pool *pools; /* PY_ARENA_POOLS for each arena; only with_pools */
 	size_t nr, size;
+	bool with_pools;
 	bool failed; /* memory ran out */
 };
+
+/* pools: PY_ARENA_POOLS, in the order of their addresses. */
+void py_arena_list_add(struct py_arena_list *l, const struct python_arena *a,
+		       const struct py_pool *pools);
+void py_arena_list_done(struct py_arena_list *l);
+/* Walks them all into an empty list. */
+int py_arena_list_read(struct python *p, struct py_arena_list *l, struct fault *f);
 
 /* freelists.c */
 void py_free_lists_locate(struct python *p);

@@ -22,7 +22,7 @@
 #include <time.h>
 
 #define MAX_ARENAS     (1u << 22) /* 4 TiB of 1 MiB arenas */
-#define MAX_POOLS      64
+#define MAX_POOLS      PY_ARENA_POOLS
 #define ARENA_ATTEMPTS 12 /* to read one between two equal reads of its arena_object */
 #define TORN_ATTEMPTS  60 /* to read one that adds up at all */
 #define TORN_NAP_NS    200000
@@ -44,6 +44,7 @@ struct counters {
 struct arena_sums {
 	struct size_class classes[STATS_MAX_CLASSES];
 	uint64_t used_pools, unread, invalid;
+	struct py_pool pools[MAX_POOLS];
 };
 
 static int read_counters(struct python *p, struct counters *c)
@@ -138,12 +139,13 @@ static uint32_t pool_overhead(const struct python *p)
 }
 
 static void add_pool(struct python *p, uint32_t arena_index, const uint8_t *header,
-		     struct arena_sums *s)
+		     struct arena_sums *s, struct py_pool *pool)
 {
 	const struct py_layout *l = &p->layout;
 	uint32_t count = field32(header, l->pool_count);
 	uint32_t szidx = field32(header, l->pool_szidx), blocks;
 
+	pool->state = count ? PY_POOL_INVALID : PY_POOL_FREE;
 	if (!count)
 		return;
 	if (!p->obmalloc.alignment)
@@ -163,6 +165,13 @@ static void add_pool(struct python *p, uint32_t arena_index, const uint8_t *head
 	s->classes[szidx].used += count;
 	s->classes[szidx].avail += blocks - count;
 	s->used_pools++;
+	*pool = (struct py_pool){
+		.state = PY_POOL_USED,
+		.szidx = (uint8_t)szidx,
+		.count = (uint16_t)count,
+		.blocks = (uint16_t)blocks,
+		.nextoffset = field32(header, l->pool_nextoffset),
+	};
 }
 
 static int read_pools(struct python *p, uint32_t index, const struct arena *a, struct arena_sums *s)
@@ -180,6 +189,9 @@ static int read_pools(struct python *p, uint32_t index, const struct arena *a, s
 	if (err)
 		return err;
 	for (uint64_t pool = base; pool < a->pool_address; pool += p->obmalloc.pool_bytes) {
+		struct py_pool *found = &s->pools[(pool - base) / p->obmalloc.pool_bytes];
+
+		found->state = PY_POOL_UNREAD;
 		if (!page_present(present, (pool - base) / MEM_PAGE)) {
 			s->unread++;
 			continue;
@@ -187,7 +199,7 @@ static int read_pools(struct python *p, uint32_t index, const struct arena *a, s
 		err = mem_read_present(p->mem, pool, header, p->layout.pool_header_size);
 		if (err)
 			return err;
-		add_pool(p, index, header, s);
+		add_pool(p, index, header, s, found);
 	}
 	return 0;
 }
@@ -197,32 +209,18 @@ static bool arena_adds_up(const struct arena *a, const struct arena_sums *s)
 	return s->used_pools + s->unread + a->nfreepools == a->ntotalpools && !s->invalid;
 }
 
-/* For python_read_arena_list(). */
 static void list_arena(struct python *p, const struct arena *a, const struct arena_sums *s)
 {
-	struct py_arena_list *l = p->list;
-	struct python_arena *new;
-
-	if (l->nr == l->size) {
-		size_t size = max(l->size * 2, (size_t)64);
-		struct python_arena *more = reallocarray(l->arenas, size, sizeof(*more));
-
-		if (!more) {
-			l->failed = true;
-			return;
-		}
-		l->arenas = more;
-		l->size = size;
-	}
-	new = &l->arenas[l->nr++];
-	*new = (struct python_arena){
+	struct python_arena new = {
 		.address = a->address,
 		.bytes = p->obmalloc.arena_bytes,
 		.pools = a->ntotalpools,
 		.free_pools = a->nfreepools,
 	};
+
 	for (size_t i = 0; i < STATS_MAX_CLASSES; i++)
-		new->used_bytes += s->classes[i].used *(i + 1) * p->obmalloc.alignment;
+		new.used_bytes += s->classes[i].used *(i + 1) * p->obmalloc.alignment;
+	py_arena_list_add(p->list, &new, s->pools);
 }
 
 static void add_arena(struct python *p, const struct arena *a, const struct arena_sums *s,

@@ -291,27 +291,3 @@ int python_probe_info(struct python *p, struct python_probe_info *ret, struct fa
 		elf_file_offset(p->file.elf, s.value, &ret->new_pool_offset);
 	return 0;
 }
-
-int python_read_arena_list(struct python *p, struct python_arena **ret, size_t *ret_nr,
-			   struct fault *f)
-{
-	struct py_arena_list list = {0};
-	struct read_losses losses;
-	struct malloc_stats s;
-	int err;
-
-	if (!p->has_layout || !p->has_obmalloc || !allocator_is_pymalloc(p->id.allocator))
-		return fault_set(f, ENOTSUP, "pid %d: pymalloc is not in use", (int)p->target->pid);
-	p->list = &list;
-	err = py_obmalloc_walk(p, &s, &losses, f);
-	p->list = NULL;
-	if (!err && list.failed)
-		err = fault_errno(f, ENOMEM, "arenas of pid %d", (int)p->target->pid);
-	if (err) {
-		free(list.arenas);
-		return err;
-	}
-	*ret = list.arenas;
-	*ret_nr = list.nr;
-	return 0;
-}
