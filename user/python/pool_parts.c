@@ -74,9 +74,13 @@ static void add_used(struct filler *w, struct account_area *area, uint64_t at,
 	w->facts->fills[min(pool->count * PYTHON_FILLS / pool->blocks, PYTHON_FILLS - 1)]++;
 }
 
-static bool is_sparse(const struct py_pool *pool)
+/* Of the blocks once used few are: a pool that is being filled for the first time is not sparse. */
+static bool is_sparse(const struct filler *w, const struct py_pool *pool)
 {
-	return pool->count * 100u < pool->blocks * PYTHON_SPARSE_PERCENT;
+	uint32_t once =
+		(max(pool->nextoffset, w->header_bytes) - w->header_bytes) / block_bytes(w, pool);
+
+	return pool->count * 100u < min(once, pool->blocks) * PYTHON_SPARSE_PERCENT;
 }
 
 static void add_sparse(struct filler *w, uint64_t at, const struct py_pool *pool)
@@ -115,10 +119,10 @@ static void add_returned(struct filler *w, uint64_t resident, bool used)
 	w->largest = max(w->largest, resident);
 }
 
-/* Since 3.8 the first arena that becomes free is kept, lest it be taken again at once (bpo-37257). */
+/* Since 3.9 the first arena that becomes free is kept, lest it be taken again at once (bpo-37257). */
 static void keep_one(struct filler *w)
 {
-	if (!w->facts->returned_arenas || w->keeps || PY_MINOR(w->p->id.version_hex) < 0x0308)
+	if (!w->facts->returned_arenas || w->keeps || PY_MINOR(w->p->id.version_hex) < 0x0309)
 		return;
 	w->facts->returned_arenas--;
 	w->facts->returned_bytes -= w->largest;
@@ -142,7 +146,7 @@ static int add_arena(struct filler *w, const struct python_arena *a, const struc
 		if (pool->state == PY_POOL_USED) {
 			add_used(w, area, at, pool);
 			used = true;
-			if (is_sparse(pool))
+			if (is_sparse(w, pool))
 				add_sparse(w, at, pool);
 			else
 				dense = true;

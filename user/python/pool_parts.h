@@ -18,7 +18,7 @@ struct account;
 struct fault;
 struct python;
 
-/* Pools with less than this part of their blocks in use are sparse. */
+/* Pools with less than this part of the blocks in use that once were are sparse. */
 #define PYTHON_SPARSE_PERCENT 25
 #define PYTHON_FILLS	      10
 
