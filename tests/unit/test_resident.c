@@ -29,6 +29,7 @@ enum {
 	OF_FILE,   /* 3 pages, of which the second is written to */
 	GUARDED,   /* 4 pages, one written, one guarded */
 	SPARSE,	   /* 64 GiB, one page written in its middle */
+	STRIPED,   /* every other of 60,000 pages written: more runs than a call returns */
 	MAPPINGS
 };
 
@@ -72,6 +73,7 @@ static int setup(void **state)
 	map_anonymous(HIDDEN, 5 * PAGE, MADV_NOHUGEPAGE);
 	map_anonymous(GUARDED, 4 * PAGE, MADV_NOHUGEPAGE);
 	map_anonymous(SPARSE, 64ul << 30, MADV_NOHUGEPAGE);
+	map_anonymous(STRIPED, 60000 * PAGE, MADV_NOHUGEPAGE);
 	map_huge(THP);
 	map_huge(THP_ZEROS);
 	assert_int_equal(ftruncate(memfd, 8 * PAGE), 0);
@@ -109,6 +111,8 @@ static void touch(struct child *c, void *arg)
 	mappings[OF_FILE].at[PAGE] = 1;
 	mappings[GUARDED].at[0] = 1;
 	mappings[SPARSE].at[32ul << 30] = 1;
+	for (size_t i = 0; i < 60000; i += 2)
+		mappings[STRIPED].at[i * PAGE] = 1;
 	child_say(c, (uint64_t)madvise(mappings[GUARDED].at + PAGE, PAGE, MADV_GUARD_INSTALL));
 	for (;;)
 		pause();
@@ -234,6 +238,7 @@ static void check_pages(const char *masked)
 	assert_int_equal(count(&l, OF_FILE, PAGE_IS_EXCLUSIVE, PAGE_IS_OF_FILE), 1);
 	assert_int_equal(count(&l, GUARDED, 0, 0), 1);
 	assert_int_equal(count(&l, SPARSE, 0, 0), 1);
+	assert_int_equal(count(&l, STRIPED, PAGE_IS_EXCLUSIVE, 0), 30000);
 	if (thp_works(&l))
 		assert_int_equal(count(&l, THP, PAGE_IS_HUGE | PAGE_IS_EXCLUSIVE, PAGE_IS_OF_FILE),
 				 HUGE / PAGE);

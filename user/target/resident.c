@@ -197,7 +197,10 @@ static int add_scanned(struct resident_reader *r, const struct page_run *run,
 	return 0;
 }
 
-/* -ENOTTY, -EINVAL: this kernel cannot. */
+/*
+ * -ENOTTY, -EINVAL: this kernel cannot. The end of the walk is only to be trusted when the vector is
+ * full: past 512 runs the kernel leaves there where it last wrote some of them out (6.18 does).
+ */
 static int scan(struct resident_reader *r, uint64_t end, bool guard, const struct smaps *hugetlb)
 {
 	_cleanup_free_ struct page_run *runs = reallocarray(NULL, SCAN_RUNS, sizeof(*runs));
@@ -220,7 +223,7 @@ static int scan(struct resident_reader *r, uint64_t end, bool guard, const struc
 
 		if (n < 0)
 			return -errno;
-		if ((size_t)n > SCAN_RUNS || arg.walk_end <= at)
+		if ((size_t)n > SCAN_RUNS)
 			return -EIO;
 		for (int i = 0; i < n; i++) {
 			int err = add_scanned(r, &runs[i], hugetlb);
@@ -228,7 +231,11 @@ static int scan(struct resident_reader *r, uint64_t end, bool guard, const struc
 			if (err)
 				return err;
 		}
-		at = arg.walk_end;
+		if (n < (int)SCAN_RUNS)
+			break;
+		if (arg.walk_end <= at)
+			return -EIO;
+		at = max(arg.walk_end, runs[n - 1].end);
 	}
 	r->ret->scanned = true;
 	return 0;
