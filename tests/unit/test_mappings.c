@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What mappings are told to be: written maps with pages of made-up kinds, and one live process, this
+ * test's own child, whose .bss and whose neighbour are known.
+ */
+#include "child.h"
+
+#include "base/fault.h"
+#include "model/account.h"
+#include "target/mappings.h"
+#include "target/mem.h"
+#include "target/resident.h"
+#include "target/target.h"
+
+#include <sys/sysmacros.h>
+
+#define PAGE 4096ul
+
+struct sheet {
+	struct account *a;
+	struct account_row *rows;
+	size_t nr;
+	uint64_t total;
+};
+
+static uint64_t bytes(const struct sheet *s, enum memory_kind kind, const char *name)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->rows[i].kind == kind && (!name || !strcmp(s->rows[i].name, name)))
+			sum += s->rows[i].bytes;
+	return sum;
+}
+
+static void sheet_close(struct sheet *s)
+{
+	uint64_t sum = 0;
+
+	assert_int_equal(account_close(s->a, &s->rows, &s->nr, &s->total), 0);
+	for (size_t i = 0; i < s->nr; i++)
+		sum += s->rows[i].bytes;
+	assert_int_equal(sum, s->total);
+}
+
+static void sheet_done(struct sheet *s)
+{
+	free(s->rows);
+	account_free(s->a);
+}
+
+/* The device of memfd and its like, as maps shows it. */
+static dev_t shm_device(void)
+{
+	int fd = memfd_create("x", MFD_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	close(fd);
+	return st.st_dev;
+}
+
+/* Written maps; "SHM" in them is the device of shared memory. */
+static struct sheet classify(const char *text, struct resident_run *runs, size_t nr,
+			     const struct mappings_hints *hints)
+{
+	struct resident r = {.v = runs, .nr = nr};
+	struct sheet s = {.a = account_new()};
+	char *written = strdup(text), device[16], *at;
+	struct target *self;
+	struct maps maps;
+
+	snprintf(device, sizeof(device), "%02x:%02x", major(shm_device()), minor(shm_device()));
+	while ((at = strstr(written, "SHM  "))) {
+		assert_int_equal(strlen(device), 5);
+		memcpy(at, device, 5);
+	}
+	assert_int_equal(target_open(&self, getpid(), NULL), 0);
+	assert_int_equal(maps_parse(&maps, written, strlen(written)), 0);
+	assert_int_equal(resident_account(&r, s.a), 0);
+	assert_int_equal(mappings_account(self, &maps, NULL, &r, hints, s.a), 0);
+	sheet_close(&s);
+	maps_done(&maps);
+	target_close(self);
+	free(written);
+	return s;
+}
+
+#define RUN(from, to, flags)                    \
+	{                                       \
+		(from) * PAGE, (to)*PAGE, flags \
+	}
+
+static void each_rule(void **state)
+{
+	struct resident_run runs[] = {
+		RUN(0x10, 0x18, PAGE_IS_OF_FILE), /* text */
+		RUN(0x18, 0x1a, PAGE_IS_OF_FILE), /* data, clean */
+		RUN(0x1a, 0x1c, PAGE_IS_EXCLUSIVE),
+		RUN(0x1c, 0x1d, PAGE_IS_OF_FILE),
+		RUN(0x1d, 0x22, PAGE_IS_EXCLUSIVE), /* data, then .bss */
+		RUN(0x30, 0x33, 0),		    /* heap */
+		RUN(0x40, 0x45, PAGE_IS_OF_FILE),   /* a file */
+		RUN(0x45, 0x46, 0),
+		RUN(0x50, 0x57, PAGE_IS_OF_FILE), /* memfd */
+		RUN(0x60, 0x61, PAGE_IS_OF_FILE), /* without a file */
+		RUN(0x70, 0x72, PAGE_IS_OF_FILE), /* shmget */
+		RUN(0x80, 0x83, 0),		  /* anonymous */
+		RUN(0x90, 0x91, PAGE_IS_OF_FILE), /* shared file */
+		RUN(0xa0, 0xa1, 0),		  /* named ones */
+		RUN(0xb0, 0xb2, 0),
+		RUN(0xb8, 0xb9, PAGE_IS_OF_FILE),
+		RUN(0xbc, 0xbd, 0), /* of memory, privately mapped */
+		RUN(0xbd, 0xbf, PAGE_IS_OF_FILE),
+		RUN(0xc0, 0xc5, 0), /* stack */
+		RUN(0xd0, 0xd2, PAGE_IS_OF_FILE),
+		RUN(0xe0, 0xe1, 0),
+	};
+	const struct mappings_hints none = {0};
+	struct sheet s = classify("10000-18000 r-xp 00000000 fe:00 77 /usr/lib/lib a.so\n"
+				  "18000-20000 rw-p 00008000 fe:00 77 /usr/lib/lib a.so\n"
+				  "20000-23000 rw-p 00000000 00:00 0\n"
+				  "30000-34000 rw-p 00000000 00:00 0 [heap]\n"
+				  "40000-48000 rw-p 00000000 fe:00 78 /srv/data.bin (deleted)\n"
+				  "48000-49000 rw-p 00000000 00:00 0\n"
+				  "50000-58000 rw-s 00000000 SHM   1 /memfd:pool (deleted)\n"
+				  "60000-68000 rw-s 00000000 SHM   2 /dev/zero (deleted)\n"
+				  "70000-78000 rw-s 00000000 SHM   3 /SYSV00000000 (deleted)\n"
+				  "80000-88000 rw-p 00000000 00:00 0\n"
+				  "90000-98000 rw-s 00000000 fe:00 79 /srv/shared.bin\n"
+				  "a0000-a8000 rw-p 00000000 00:00 0 [anon: glibc: malloc arena]\n"
+				  "b0000-b4000 rw-p 00000000 00:00 0 [anon:jemalloc_pg]\n"
+				  "b8000-b9000 rw-s 00000000 SHM   4 [anon_shmem:one]\n"
+				  "bc000-bf000 rw-p 00000000 SHM   5 /memfd:two (deleted)\n"
+				  "c0000-c8000 rw-p 00000000 00:00 0 [stack]\n"
+				  "d0000-d1000 r--p 00000000 00:00 0 [vvar]\n"
+				  "d1000-d2000 r-xp 00000000 00:00 0 [vdso]\n"
+				  "e0000-e1000 --xp 00000000 00:00 0 [uprobes]\n",
+				  runs, sizeof(runs) / sizeof(runs[0]), &none);
+
+	assert_int_equal(bytes(&s, MEMORY_FILE_TEXT, "lib a.so"), (8 + 2 + 1) * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_FILE_PRIVATE, "lib a.so"), (2 + 3) * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_BSS, "lib a.so"), 2 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_ANONYMOUS, "heap"), 3 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_FILE_OTHER, "data.bin"), 5 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_FILE_PRIVATE, "data.bin"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_SHARED, "memfd:pool"), 7 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_SHARED, "without a file"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_SHARED, "SYSV00000000"), 2 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_ANONYMOUS, ""), 3 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_FILE_OTHER, "shared.bin"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_ANONYMOUS, "glibc: malloc arena"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_OTHER_MALLOC, "jemalloc"), 2 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_SHARED, "one"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_SHARED, "memfd:two"), 2 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_FILE_PRIVATE, "memfd:two"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_STACK, "main thread"), 5 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_VDSO, ""), 2 * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_ANONYMOUS, "uprobes"), PAGE);
+	assert_int_equal(bytes(&s, MEMORY_BSS, NULL), 2 * PAGE);
+	sheet_done(&s);
+}
+
+static void another_malloc_has_what_is_anonymous(void **state)
+{
+	struct resident_run runs[] = {
+		RUN(0x30, 0x33, 0),
+		RUN(0x40, 0x45, 0),
+		RUN(0x80, 0x84, 0),
+	};
+	const struct mappings_hints hints = {.malloc = "tcmalloc"};
+	struct sheet s = classify("30000-34000 rw-p 00000000 00:00 0 [heap]\n"
+				  "40000-50000 rw-p 00000000 00:00 0\n"
+				  "80000-8f000 rw-p 00000000 00:00 0\n",
+				  runs, 3, &hints);
+
+	assert_int_equal(bytes(&s, MEMORY_OTHER_MALLOC, "tcmalloc"), (3 + 5) * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_ANONYMOUS, ""), 4 * PAGE); /* too small for one */
+	sheet_done(&s);
+}
+
+/* Its segments begin at multiples of 32 MiB; a mapping may hold something else before them. */
+static void mimalloc_is_told_by_its_segments(void **state)
+{
+	struct resident_run runs[] = {
+		RUN(0x1f00, 0x1f01, 0), RUN(0x2000, 0x2003, 0), RUN(0x3ff0, 0x4010, 0),
+		RUN(0x7f00, 0x7f05, 0), RUN(0x8000, 0x8007, 0), RUN(0x10000, 0x10001, 0),
+	};
+	const struct mappings_hints hints = {.python_mimalloc = true};
+	struct sheet s = classify("1f00000-4000000 rw-p 00000000 00:00 0\n"
+				  "4000000-4010000 rw-p 00000000 00:00 0\n"
+				  "7f00000-9000000 rw-p 00000000 00:00 0\n"
+				  "10000000-11fff000 rw-p 00000000 00:00 0\n",
+				  runs, sizeof(runs) / sizeof(runs[0]), &hints);
+
+	assert_int_equal(bytes(&s, MEMORY_OTHER_MALLOC, "mimalloc"), (3 + 16) * PAGE);
+	assert_int_equal(bytes(&s, MEMORY_ANONYMOUS, ""), (1 + 16 + 5 + 7 + 1) * PAGE);
+	sheet_done(&s);
+}
+
+static void allocators_are_known_by_their_libraries(void **state)
+{
+	static const struct {
+		const char *path, *name;
+	} cases[] = {
+		{"/usr/lib/libjemalloc.so.2", "jemalloc"},
+		{"/opt/libtcmalloc_minimal.so.4.5.10", "tcmalloc"},
+		{"/usr/lib/libmimalloc.so.2.0 (deleted)", "mimalloc"},
+		{"/lib/ld-musl-x86_64.so.1", "musl"},
+		{"/usr/lib/libc.so.6", NULL},
+		{"/libjemalloc/liba.so", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[200];
+		struct maps maps;
+		const char *name;
+
+		snprintf(text, sizeof(text), "10000-18000 r-xp 00000000 fe:00 77 %s\n",
+			 cases[i].path);
+		assert_int_equal(maps_parse(&maps, text, strlen(text)), 0);
+		name = mappings_allocator(&maps);
+		if (cases[i].name)
+			assert_string_equal(name, cases[i].name);
+		else
+			assert_null(name);
+		maps_done(&maps);
+	}
+}
+
+/* --- the live one ----------------------------------------------------------------------------- */
+
+#define BSS_PAGES    64ul
+#define BEHIND_PAGES 16ul
+
+static char big[BSS_PAGES * PAGE];
+extern char _end; /* the linker's: behind the last byte of .bss */
+
+/* Right behind the .bss, where the kernel may well make one mapping of both. */
+static void touch(struct child *c, void *arg)
+{
+	uintptr_t end = ((uintptr_t)&_end + PAGE - 1) & -PAGE;
+	char *p = mmap((void *)end, BEHIND_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	memset(big, 1, sizeof(big));
+	if (p != MAP_FAILED)
+		memset(p, 1, BEHIND_PAGES * PAGE);
+	child_say(c, p != MAP_FAILED);
+	for (;;)
+		pause();
+}
+
+static void bss_ends_where_the_program_says(void **state)
+{
+	const struct mappings_hints none = {0};
+	struct sheet s = {.a = account_new()};
+	struct resident r;
+	struct target *t;
+	struct child c;
+	struct maps maps;
+	struct mem *mem;
+	bool behind;
+
+	child_start(&c, touch, NULL);
+	behind = child_hear(&c);
+	assert_int_equal(target_open(&t, c.pid, NULL), 0);
+	assert_int_equal(target_maps(t, &maps, NULL), 0);
+	assert_int_equal(target_mem_open(&mem, t, &maps, NULL), 0);
+	assert_int_equal(target_resident(t, &maps, &r, NULL), 0);
+	assert_int_equal(resident_account(&r, s.a), 0);
+	assert_int_equal(mappings_account(t, &maps, mem, &r, &none, s.a), 0);
+	sheet_close(&s);
+	assert_true(bytes(&s, MEMORY_BSS, "test_mappings") >= (BSS_PAGES - 1) * PAGE);
+	assert_true(bytes(&s, MEMORY_BSS, "test_mappings") <= (BSS_PAGES + 8) * PAGE);
+	if (behind)
+		assert_true(bytes(&s, MEMORY_ANONYMOUS, "") >= BEHIND_PAGES * PAGE);
+	assert_true(bytes(&s, MEMORY_FILE_TEXT, "test_mappings") > 0);
+	assert_true(bytes(&s, MEMORY_FILE_TEXT, "libc.so.6") > 0);
+	assert_true(bytes(&s, MEMORY_STACK, "main thread") > 0);
+	resident_done(&r);
+	mem_close(mem);
+	maps_done(&maps);
+	target_close(t);
+	child_end(&c);
+	sheet_done(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_rule),
+		cmocka_unit_test(another_malloc_has_what_is_anonymous),
+		cmocka_unit_test(mimalloc_is_told_by_its_segments),
+		cmocka_unit_test(allocators_are_known_by_their_libraries),
+		cmocka_unit_test(bss_ends_where_the_program_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
