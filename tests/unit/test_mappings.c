@@ -12,6 +12,7 @@
 #include "target/resident.h"
 #include "target/target.h"
 
+#include <pthread.h>
 #include <sys/sysmacros.h>
 
 #define PAGE 4096ul
@@ -228,6 +229,39 @@ static void allocators_are_known_by_their_libraries(void **state)
 	}
 }
 
+/* Of threads that are blocked, by their stack pointers: 1 MiB, so that it is known among others. */
+#define STACK_BYTES (1ul << 20)
+
+static void *block(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static void run_thread(struct child *c, void *arg)
+{
+	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	memset(stack, 1, STACK_BYTES);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, stack, STACK_BYTES);
+	if (pthread_create(&thread, &attr, block, NULL))
+		_exit(8);
+	child_say(c, 0);
+	block(NULL);
+}
+
+static bool all_pause(pid_t pid)
+{
+	return run_command("! grep -qv '^34 ' /proc/%d/task/*/syscall && "
+			   "[ $(ls /proc/%d/task | wc -l) = 2 ]",
+			   pid, pid) == 0;
+}
+
 /* --- the live one ----------------------------------------------------------------------------- */
 
 #define BSS_PAGES    64ul
@@ -236,41 +270,61 @@ static void allocators_are_known_by_their_libraries(void **state)
 static char big[BSS_PAGES * PAGE];
 extern char _end; /* the linker's: behind the last byte of .bss */
 
-/* Right behind the .bss, where the kernel may well make one mapping of both. */
-static void touch(struct child *c, void *arg)
+static bool behind;
+
+/* Right behind the .bss: the kernel makes one mapping of both, if nothing has been forked yet. */
+static int map_behind(void **state)
 {
 	uintptr_t end = ((uintptr_t)&_end + PAGE - 1) & -PAGE;
 	char *p = mmap((void *)end, BEHIND_PAGES * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
+	behind = p != MAP_FAILED;
 	memset(big, 1, sizeof(big));
-	if (p != MAP_FAILED)
+	if (behind)
 		memset(p, 1, BEHIND_PAGES * PAGE);
-	child_say(c, p != MAP_FAILED);
+	return 0;
+}
+
+static void stay(struct child *c, void *arg)
+{
+	child_say(c, 0);
 	for (;;)
 		pause();
+}
+
+/* The rows of a child. */
+static struct sheet classify_child(const struct child *c, const struct mappings_hints *hints)
+{
+	struct sheet s = {.a = account_new()};
+	struct resident r;
+	struct target *t;
+	struct maps maps;
+	struct mem *mem;
+
+	assert_int_equal(target_open(&t, c->pid, NULL), 0);
+	assert_int_equal(target_maps(t, &maps, NULL), 0);
+	assert_int_equal(target_mem_open(&mem, t, &maps, NULL), 0);
+	assert_int_equal(target_resident(t, &maps, &r, NULL), 0);
+	assert_int_equal(resident_account(&r, s.a), 0);
+	assert_int_equal(mappings_account(t, &maps, mem, &r, hints, s.a), 0);
+	sheet_close(&s);
+	resident_done(&r);
+	mem_close(mem);
+	maps_done(&maps);
+	target_close(t);
+	return s;
 }
 
 static void bss_ends_where_the_program_says(void **state)
 {
 	const struct mappings_hints none = {0};
-	struct sheet s = {.a = account_new()};
-	struct resident r;
-	struct target *t;
+	struct sheet s;
 	struct child c;
-	struct maps maps;
-	struct mem *mem;
-	bool behind;
 
-	child_start(&c, touch, NULL);
-	behind = child_hear(&c);
-	assert_int_equal(target_open(&t, c.pid, NULL), 0);
-	assert_int_equal(target_maps(t, &maps, NULL), 0);
-	assert_int_equal(target_mem_open(&mem, t, &maps, NULL), 0);
-	assert_int_equal(target_resident(t, &maps, &r, NULL), 0);
-	assert_int_equal(resident_account(&r, s.a), 0);
-	assert_int_equal(mappings_account(t, &maps, mem, &r, &none, s.a), 0);
-	sheet_close(&s);
+	child_start(&c, stay, NULL);
+	child_hear(&c);
+	s = classify_child(&c, &none);
 	assert_true(bytes(&s, MEMORY_BSS, "test_mappings") >= (BSS_PAGES - 1) * PAGE);
 	assert_true(bytes(&s, MEMORY_BSS, "test_mappings") <= (BSS_PAGES + 8) * PAGE);
 	if (behind)
@@ -278,10 +332,23 @@ static void bss_ends_where_the_program_says(void **state)
 	assert_true(bytes(&s, MEMORY_FILE_TEXT, "test_mappings") > 0);
 	assert_true(bytes(&s, MEMORY_FILE_TEXT, "libc.so.6") > 0);
 	assert_true(bytes(&s, MEMORY_STACK, "main thread") > 0);
-	resident_done(&r);
-	mem_close(mem);
-	maps_done(&maps);
-	target_close(t);
+	child_end(&c);
+	sheet_done(&s);
+}
+
+static void stacks_are_not_another_mallocs(void **state)
+{
+	const struct mappings_hints hints = {.malloc = "jemalloc"};
+	struct sheet s;
+	struct child c;
+
+	child_start(&c, run_thread, NULL);
+	child_hear(&c);
+	wait_until(all_pause(c.pid));
+	s = classify_child(&c, &hints);
+	assert_true(bytes(&s, MEMORY_STACK, NULL) - bytes(&s, MEMORY_STACK, "main thread") >=
+		    STACK_BYTES);
+	assert_true(bytes(&s, MEMORY_OTHER_MALLOC, "jemalloc") < STACK_BYTES);
 	child_end(&c);
 	sheet_done(&s);
 }
@@ -294,7 +361,8 @@ int main(void)
 		cmocka_unit_test(mimalloc_is_told_by_its_segments),
 		cmocka_unit_test(allocators_are_known_by_their_libraries),
 		cmocka_unit_test(bss_ends_where_the_program_says),
+		cmocka_unit_test(stacks_are_not_another_mallocs),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, map_behind, NULL);
 }

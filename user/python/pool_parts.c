@@ -21,7 +21,7 @@ struct filler {
 	struct python_pools *facts;
 	uint32_t header_bytes; /* of a pool */
 	uint64_t largest;      /* resident bytes of one of the arenas to be returned */
-	bool keeps;	       /* an arena of free pools alone, as the interpreter keeps one */
+	bool keeps;	       /* another arena (almost) free, so that none of them would be kept */
 };
 
 static uint32_t block_bytes(const struct filler *w, const struct py_pool *pool)
@@ -108,18 +108,17 @@ static void add_free(struct filler *w, struct account_area *area, uint64_t at,
 }
 
 /* An arena that goes, or would if the survivors in its pools did. */
-static void add_returned(struct filler *w, uint64_t resident, bool used)
+static void add_returned(struct filler *w, uint64_t resident)
 {
-	if (!used) {
-		w->keeps = true;
-		return;
-	}
 	w->facts->returned_arenas++;
 	w->facts->returned_bytes += resident;
 	w->largest = max(w->largest, resident);
 }
 
-/* Since 3.9 the first arena that becomes free is kept, lest it be taken again at once (bpo-37257). */
+/*
+ * Since 3.9 an arena that becomes free is kept, lest it be taken again at once (bpo-37257), if it is the
+ * last in their list: if no other has as many free pools as it had before its last one.
+ */
 static void keep_one(struct filler *w)
 {
 	if (!w->facts->returned_arenas || w->keeps || PY_MINOR(w->p->id.version_hex) < 0x0309)
@@ -159,8 +158,10 @@ static int add_arena(struct filler *w, const struct python_arena *a, const struc
 		}
 		at += o->pool_bytes;
 	}
-	if (!dense)
-		add_returned(w, account_resident(w->account, a->address, end), used);
+	if (!dense && used)
+		add_returned(w, account_resident(w->account, a->address, end));
+	else if (a->free_pools + 1 >= a->pools)
+		w->keeps = true;
 	w->facts->arenas++;
 	return 0;
 }

@@ -149,6 +149,8 @@ static int add_named(struct classifier *c, const struct vma *v)
 			break;
 		}
 	}
+	if (begins(label, "glibc: pthread stack"))
+		kind = MEMORY_STACK;
 	if (c->hints->malloc && !strcmp(label, "heap")) {
 		kind = MEMORY_OTHER_MALLOC;
 		snprintf(label, sizeof(label), "%s", c->hints->malloc);
@@ -234,6 +236,8 @@ int mappings_account(const struct target *t, const struct maps *maps, struct mem
 
 	if (!err)
 		err = find_shmem(t, &c.shmem);
+	if (!err && hints->malloc)
+		err = add_thread_stacks(t, maps, a);
 	for (size_t i = 0; i < maps->nr && !err; i++)
 		err = add_mapping(&c, i);
 	file_ids_done(&c.libraries);

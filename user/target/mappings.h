@@ -18,7 +18,10 @@ struct target;
 
 /* What mappings alone cannot tell. */
 struct mappings_hints {
-	/* the allocator that is used instead of the C library's ("jemalloc"): mappings_allocator() */
+	/*
+	 * The allocator that is used instead of glibc's ("jemalloc"): mappings_allocator(). Then
+	 * stacks of threads are looked for here too.
+	 */
 	const char *malloc;
 	/* Python's objects come from the mimalloc inside of it (since 3.13) */
 	bool python_mimalloc;

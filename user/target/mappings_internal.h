@@ -5,6 +5,7 @@
 
 #include "target/maps.h"
 
+struct account;
 struct mem;
 struct target;
 
@@ -33,5 +34,8 @@ int find_shmem(const struct target *t, struct file_ids *ret);
  * the anonymous maps->v[i] begins; maps->v[i].start: it has none.
  */
 uint64_t find_bss_end(const struct maps *maps, size_t i, struct mem *mem);
+
+/* Of all threads that do not run at this moment. -ENOMEM */
+int add_thread_stacks(const struct target *t, const struct maps *maps, struct account *a);
 
 #endif
