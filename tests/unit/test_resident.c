@@ -246,9 +246,11 @@ static void check_pages(const char *masked)
 	if (l.r.scanned && l.guarded) {
 		assert_true(l.r.guard >= PAGE);
 	}
-	/* 19 pages, and where huge ones are given out, one of those */
+	/* 19 pages, perhaps a huge one, and few that the C library has only read */
 	assert_true(l.r.zero >= 19 * PAGE);
-	assert_true(l.r.zero < (thp_works(&l) ? HUGE : 0) + 19 * PAGE + 8 * PAGE);
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(l.r.zero < HUGE + 27 * PAGE);
+#endif
 	look_end(&l);
 }
 
@@ -275,7 +277,9 @@ static void other_ways_agree(void **state)
 	without(NULL);
 	assert_false(other.r.scanned);
 	assert_int_equal(other.r.bytes, l.r.bytes);
+#ifndef __SANITIZE_ADDRESS__ /* which has read pages of terabytes */
 	assert_int_equal(other.r.zero, l.r.zero);
+#endif
 	for (int which = 0; which < MAPPINGS; which++)
 		for (unsigned int flags = 0; flags <= all; flags++)
 			assert_int_equal(count(&other, which, flags, all & ~flags),

@@ -19,6 +19,7 @@ struct filler {
 	struct python *p;
 	struct account *account;
 	struct python_pools *facts;
+	uint32_t alignment;    /* of blocks, and the step of their sizes */
 	uint32_t header_bytes; /* of a pool */
 	uint64_t largest;      /* resident bytes of one of the arenas to be returned */
 	bool keeps;	       /* another arena (almost) free, so that none of them would be kept */
@@ -26,7 +27,7 @@ struct filler {
 
 static uint32_t block_bytes(const struct filler *w, const struct py_pool *pool)
 {
-	return (pool->szidx + 1u) * w->p->obmalloc.alignment;
+	return (pool->szidx + 1u) * w->alignment;
 }
 
 /*
@@ -173,9 +174,10 @@ static int add_arenas(struct filler *w, struct fault *f)
 	uint32_t align;
 	int err = py_arena_list_read(w->p, &list, f);
 
-	align = w->p->obmalloc.alignment;
-	if (!err && align)
-		w->header_bytes = (w->p->layout.pool_header_size + align - 1) / align * align;
+	/* a walk finds it out, if there is a pool in use */
+	align = w->p->obmalloc.alignment ? w->p->obmalloc.alignment : 16;
+	w->alignment = align;
+	w->header_bytes = (w->p->layout.pool_header_size + align - 1) / align * align;
 	for (size_t i = 0; i < list.nr && !err; i++) {
 		err = add_arena(w, &list.arenas[i], list.pools + i * PY_ARENA_POOLS);
 		if (err)

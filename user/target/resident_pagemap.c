@@ -99,10 +99,15 @@ static int add_piece(struct resident_reader *r, struct mapping *m, uint64_t star
 	return err;
 }
 
+static bool is_large(const struct smaps_entry *e)
+{
+	return e->end - e->start > LARGE_BYTES;
+}
+
 static int add_pieces(struct resident_reader *r, struct mapping *m, uint64_t *budget)
 {
 	const struct smaps_entry *e = m->of;
-	bool large = e->end - e->start > LARGE_BYTES;
+	bool large = is_large(e);
 	int err = 0;
 
 	m->found = m->left_out = 0;
@@ -168,17 +173,21 @@ static int add_mapping(struct resident_reader *r, const struct smaps_entry *e, u
 int resident_by_pagemap(struct resident_reader *r, struct fault *f)
 {
 	_cleanup_(smaps_done) struct smaps smaps = {0};
-	uint64_t budget = MAX_PAGES;
+	uint64_t budget = MAX_PAGES, budget_large = MAX_PAGES;
 	int err = target_smaps(r->target, &smaps, f);
 
 	r->ret->nr = 0;
 	r->ret->bytes = r->ret->zero = r->ret->guard = r->ret->swapped = 0;
 	for (size_t i = 0; i < smaps.nr && !err; i++) {
 		const struct smaps_entry *e = &smaps.v[i];
+		/* an enormous one, of which little is found, is not to be at the cost of all others */
+		uint64_t *from = is_large(e) ? &budget_large : &budget;
+		uint64_t share = is_large(e) ? *from / 4 : *from, left = share;
 
 		r->ret->swapped += e->swap;
 		if (e->rss && !e->hugetlb)
-			err = add_mapping(r, e, &budget);
+			err = add_mapping(r, e, &left);
+		*from -= share - left;
 	}
 	return err;
 }
