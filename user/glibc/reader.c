@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two caches, both direct-mapped: presence in windows of 16 MiB (one system call each), and bytes in
- * pages. Lists of free chunks leap about in the heap, and come back to the same pages.
+ * pages. Lists of free chunks leap about in the heap and come back to the same pages, or they go through
+ * it page by page, up or down: then the neighbours come along.
  */
 #include "glibc/reader.h"
 
@@ -15,23 +16,21 @@
 #define WINDOW_BYTES ((uint64_t)WINDOW_PAGES * MEM_PAGE)
 #define NR_WINDOWS   64u
 #define NR_PAGES     1024u
-#define STREAM_PAGES 256u /* 1 MiB */
-#define NOWHERE	     1u	  /* the address of no page */
+#define GROUP_BYTES  (16ull * MEM_PAGE) /* that come along */
+#define STREAM_PAGES 256u		/* 1 MiB */
+#define NOWHERE	     1u			/* the address of no page */
 
 struct window {
 	uint64_t start;
 	uint64_t bits[WINDOW_PAGES / 64];
 };
 
-struct page {
-	uint64_t start;
-	uint8_t bytes[MEM_PAGE];
-};
-
 struct reader {
 	struct mem *mem;
 	struct window windows[NR_WINDOWS];
-	struct page pages[NR_PAGES];
+	uint64_t first, end; /* of the pages read last */
+	uint64_t starts[NR_PAGES];
+	uint8_t pages[NR_PAGES][MEM_PAGE];
 };
 
 int reader_open(struct reader **ret, struct mem *mem)
@@ -56,7 +55,8 @@ void reader_forget(struct reader *r)
 	for (size_t i = 0; i < NR_WINDOWS; i++)
 		r->windows[i].start = NOWHERE;
 	for (size_t i = 0; i < NR_PAGES; i++)
-		r->pages[i].start = NOWHERE;
+		r->starts[i] = NOWHERE;
+	r->first = r->end = NOWHERE;
 }
 
 static int look(struct reader *r, uint64_t addr, const struct window **ret)
@@ -98,22 +98,46 @@ int64_t reader_present(struct reader *r, uint64_t addr, uint64_t end)
 	return (int64_t)(min(at, end) - addr);
 }
 
-static int load(struct reader *r, uint64_t start, const struct page **ret)
+static size_t slot(uint64_t page)
 {
-	struct page *p = &r->pages[start / MEM_PAGE % NR_PAGES];
+	return page / MEM_PAGE % NR_PAGES;
+}
+
+/* The pages around `page` that are read with it; a group has one slot behind the other. */
+static int64_t neighbours(struct reader *r, uint64_t page, uint64_t *ret_first)
+{
+	uint64_t group = page / GROUP_BYTES * GROUP_BYTES, first = page;
+	int64_t n;
+
+	*ret_first = page;
+	if (page + MEM_PAGE != r->first && page != r->end)
+		return reader_present(r, page, page + MEM_PAGE);
+	while (first > group && reader_present(r, first - MEM_PAGE, first) > 0)
+		first -= MEM_PAGE;
+	n = reader_present(r, page, group + GROUP_BYTES);
+	*ret_first = first;
+	return n > 0 ? n + (int64_t)(page - first) : n;
+}
+
+static int load(struct reader *r, uint64_t page, const uint8_t **ret)
+{
+	uint64_t first;
 	int64_t n;
 	int err;
 
-	*ret = p;
-	if (p->start == start)
+	*ret = r->pages[slot(page)];
+	if (r->starts[slot(page)] == page)
 		return 0;
-	n = reader_present(r, start, start + MEM_PAGE);
+	n = neighbours(r, page, &first);
 	if (n <= 0)
 		return n ? (int)n : -ENODATA;
-	p->start = NOWHERE;
-	err = mem_read_present(r->mem, start, p->bytes, MEM_PAGE);
-	if (!err)
-		p->start = start;
+	for (int64_t i = 0; i < n; i += MEM_PAGE)
+		r->starts[slot(first + (uint64_t)i)] = NOWHERE;
+	err = mem_read_present(r->mem, first, r->pages[slot(first)], (size_t)n);
+	for (int64_t i = 0; i < n && !err; i += MEM_PAGE)
+		r->starts[slot(first + (uint64_t)i)] = first + (uint64_t)i;
+	r->first = first;
+	r->end = first + (uint64_t)n;
 	return err;
 }
 
@@ -126,12 +150,12 @@ int reader_get(struct reader *r, uint64_t addr, void *buf, size_t len)
 	while (len) {
 		uint64_t in_page = addr % MEM_PAGE;
 		size_t n = (size_t)min((uint64_t)len, MEM_PAGE - in_page);
-		const struct page *p;
-		int err = load(r, addr - in_page, &p);
+		const uint8_t *page;
+		int err = load(r, addr - in_page, &page);
 
 		if (err)
 			return err;
-		memcpy(out, p->bytes + in_page, n);
+		memcpy(out, page + in_page, n);
 		addr += n;
 		out += n;
 		len -= n;

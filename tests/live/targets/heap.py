@@ -45,13 +45,18 @@ def point():
     p()
 
 
+def text():
+    return ('{%s}\n' % ', '.join('"%s": %d' % x for x in zip(NAMES, list(account)))).encode()
+
+
 def points():
+    text()
     while True:
         point()
-        told = list(account)
+        told = text()
         if 'trim' in sys.argv:
             trim(0)
-        os.write(2, ('{%s}\n' % ', '.join('"%s": %d' % x for x in zip(NAMES, told))).encode())
+        os.write(2, told)
 
 
 def small():
@@ -185,8 +190,7 @@ def foreign():
 def pieces():
     """The break cannot grow any more: the main heap goes on in mappings."""
     mmap = function('mmap', C.c_void_p, C.c_void_p, C.c_size_t, C.c_int, C.c_int, C.c_int, C.c_long)
-    with open('/proc/self/maps') as f:
-        end = max(int(l.split()[0].split('-')[1], 16) for l in f if '[heap]' in l)
+    end = function('sbrk', C.c_void_p, C.c_size_t)(0)
     mmap(end, 4096, 0, 0x100022, -1, 0)  # MAP_FIXED_NOREPLACE|MAP_ANONYMOUS|MAP_PRIVATE
     keep = [bytearray(30000) for i in range(2000)]
     points()
@@ -210,5 +214,8 @@ def elsewhere():
     return keep
 
 
+# the code of what happens between two points is in the page tables from now on
+trim(0)
 signal.signal(signal.SIGUSR1, lambda number, frame: None)
+os.kill(os.getpid(), signal.SIGUSR1)
 globals()[sys.argv[1]]()
