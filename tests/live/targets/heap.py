@@ -75,6 +75,15 @@ def fragmented():
     return keep
 
 
+def fastbins():
+    """Small blocks, every other one free."""
+    x = [malloc(60) for i in range(200000)]
+    for p in x[::2]:
+        free(p)
+    points()
+    return x
+
+
 def retained():
     """Much free memory below one block."""
     random.seed(1)
