@@ -86,8 +86,9 @@ static bool is_state(struct glibc *g, const struct data *d, uint64_t bins, unsig
 	uint64_t base = bins - offset, system_mem = word(d, bins + STATE_SYSTEM_MEM);
 	uint64_t most = word(d, bins + STATE_MAX_SYSTEM_MEM), next = word(d, bins + STATE_NEXT);
 
-	if (word(d, bins + STATE_TOP) % MALLOC_ALIGN || system_mem > most || most >= ADDRESS_MAX ||
-	    next % MALLOC_ALIGN || !next)
+	/* before there is any memory, top is the first bin */
+	if ((system_mem && word(d, bins + STATE_TOP) % MALLOC_ALIGN) || system_mem > most ||
+	    most >= ADDRESS_MAX || next % MALLOC_ALIGN || !next)
 		return false;
 	if (next == base && is_untouched(d, bins))
 		return true;
