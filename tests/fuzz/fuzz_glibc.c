@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
 	OP_WRITE, /* the number */
-	OP_XOR,   /* its lowest byte */
+	OP_XOR,	  /* its lowest byte */
 	OP_NEAR,  /* adds it to what is there */
 	OP_LINK,  /* the address of a place in this process */
 	OP_HOLE,  /* a page is not there */
@@ -78,8 +78,9 @@ static void check(const struct scene *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const unsigned int versions[] = {31, 32, 36, 42, 43};
-	struct part parts[] = {{'c', 0x290}, {'u', 0x1000}, {'f', 0x5100}, {'t', 0x40},
-			       {'u', 0x100}, {'b', 0x40},   {'t', 0x40},   {'u', 0x1000}, {0}};
+	struct part parts[] = {{'c', 0x290}, {'u', 0x1000}, {'f', 0x5100},
+			       {'t', 0x40},  {'u', 0x100},  {'b', 0x40},
+			       {'t', 0x40},  {'u', 0x1000}, {0}};
 	unsigned int minor = versions[size ? data[0] % 5 : 0];
 	struct scene s;
 

@@ -121,8 +121,8 @@ static inline void put_in_tcache(struct scene *s, uint64_t chunk, uint64_t size)
 }
 
 /* Writes the chunks from `at` on; returns where they end, and the flag for what comes next there. */
-static inline uint64_t put_chunks(struct scene *s, uint64_t arena, uint64_t at, const struct part *parts,
-				  uint64_t *ret_flag)
+static inline uint64_t put_chunks(struct scene *s, uint64_t arena, uint64_t at,
+				  const struct part *parts, uint64_t *ret_flag)
 {
 	uint64_t flag = PREV_INUSE;
 
@@ -230,7 +230,8 @@ static inline void put_thread_arena(struct scene *s)
 {
 	uint64_t arena = HEAP2 + s->layout->heap_info_bytes, flag, at;
 	uint64_t first = (arena + s->layout->state_bytes + 15) & ~15ull;
-	const struct part older[] = {{'u', 0x100}, {'f', HEAP2 + SUB_LEN - 32 - first - 0x100}, {0}};
+	const struct part older[] = {
+		{'u', 0x100}, {'f', HEAP2 + SUB_LEN - 32 - first - 0x100}, {0}};
 	const struct part newer[] = {{'u', 0x800}, {'f', 0x1200}, {'u', 0x40}, {0}};
 
 	put_heap_info(s, HEAP2, 0);
@@ -253,17 +254,16 @@ static inline void put_mapped(struct scene *s)
 static inline void scene_new(struct scene *s, unsigned int minor, const struct part *parts)
 {
 	static const uint64_t where[NR_RANGES][2] = {
-		{HEAP, HEAP_LEN},     {LIBC, 0x1000},	 {LIBC_DATA, 0x2000}, {HEAP2, SUB_LEN},
-		{HEAP3, SUB_LEN},     {LOADER, 0x1000},	 {TLS, 0x2000},	      {STACK, STACK_LEN},
-		{MAPPED, MAPPED_1 + MAPPED_2},
+		{HEAP, HEAP_LEN}, {LIBC, 0x1000},     {LIBC_DATA, 0x2000},
+		{HEAP2, SUB_LEN}, {HEAP3, SUB_LEN},   {LOADER, 0x1000},
+		{TLS, 0x2000},	  {STACK, STACK_LEN}, {MAPPED, MAPPED_1 + MAPPED_2},
 	};
 
 	*s = (struct scene){.minor = minor, .layout = glibc_layout(minor)};
 	for (int i = 0; i < NR_RANGES; i++)
-		s->ranges[i] = (struct range){where[i][0], where[i][1],
-					      calloc(1, where[i][1])};
-	snprintf((char *)scene_at(s, LIBC + 0x700), 64, "GNU C Library stable release version 2.%u.\n",
-		 minor);
+		s->ranges[i] = (struct range){where[i][0], where[i][1], calloc(1, where[i][1])};
+	snprintf((char *)scene_at(s, LIBC + 0x700), 64,
+		 "GNU C Library stable release version 2.%u.\n", minor);
 	snprintf(s->maps_text, sizeof(s->maps_text),
 		 "%llx-%llx rw-p 0 00:00 0 [heap]\n"
 		 "%llx-%llx r--p 00000000 fe:00 1311 /usr/lib/libc.so.6\n"
@@ -338,7 +338,8 @@ static inline int scene_read(struct scene *s)
 	free(image);
 	s->account = account_new();
 	for (size_t i = 0; i < s->maps.nr && !err; i++)
-		for (uint64_t at = s->maps.v[i].start; at < s->maps.v[i].end && !err; at += MEM_PAGE) {
+		for (uint64_t at = s->maps.v[i].start; at < s->maps.v[i].end && !err;
+		     at += MEM_PAGE) {
 			uint64_t bit;
 
 			if (s->maps.v[i].end - s->maps.v[i].start > 1 << 20)

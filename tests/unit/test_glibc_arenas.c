@@ -63,7 +63,8 @@ static void test_lies(void **state)
 		{"heap of another", "is none", HEAP3, MAIN, false},
 		{"heap larger than can be", "is none", HEAP3 + 16, 1ull << 40, false},
 		{"heap of part of a page", "is none", HEAP3 + 16, SUB_LEN - 8, false},
-		{"heap reaches what is not mapped", "does not end at its top", HEAP3 + 16, SUB_LEN * 2, false},
+		{"heap reaches what is not mapped", "does not end at its top", HEAP3 + 16,
+		 SUB_LEN * 2, false},
 		{"older heap is too large", "bytes, not", HEAP2 + 16, SUB_LEN * 2, false},
 		{"older heap not aligned", "is none", HEAP3 + 8, HEAP2 + 4096, false},
 		{"older heap elsewhere", "is none", HEAP3 + 8, HEAP2 + HEAP_MAX_SIZE * 4, false},
@@ -75,7 +76,8 @@ static void test_lies(void **state)
 		{"no fencepost", "no fencepost", HEAP2 + SUB_LEN - 8, 0x11, false},
 		{"first fencepost", "cannot be", HEAP2 + SUB_LEN - 24, 0x31, false},
 		{"arena is not in a heap", "", MAIN + 2160, STACK, false},
-		{"the main arena's own chunk", "not where one can be", MAIN + 2160, HEAP + 0x300, true},
+		{"the main arena's own chunk", "not where one can be", MAIN + 2160, HEAP + 0x300,
+		 true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
@@ -156,13 +158,14 @@ static void test_mmapped(void **state)
 		uint64_t counted;
 		bool exact;
 	} cases[] = {
-		{36, MAPPED_1 + MAPPED_2, true},	{36, MAPPED_1 + MAPPED_2 + 16, false},
-		{43, MAPPED_1 + MAPPED_2, true},	{43, MAPPED_1 + MAPPED_2 + 560, true},
-		{43, MAPPED_1 + MAPPED_2 - 16, false},	{43, MAPPED_1 + MAPPED_2 + 8, false},
+		{36, MAPPED_1 + MAPPED_2, true},       {36, MAPPED_1 + MAPPED_2 + 16, false},
+		{43, MAPPED_1 + MAPPED_2, true},       {43, MAPPED_1 + MAPPED_2 + 560, true},
+		{43, MAPPED_1 + MAPPED_2 - 16, false}, {43, MAPPED_1 + MAPPED_2 + 8, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct part parts[] = {{'c', cases[i].minor < 42 ? 0x290 : 0x300}, {'u', 0x1000}, {0}};
+		struct part parts[] = {
+			{'c', cases[i].minor < 42 ? 0x290 : 0x300}, {'u', 0x1000}, {0}};
 		struct scene s;
 
 		scene_new(&s, cases[i].minor, parts);
@@ -254,7 +257,8 @@ static void test_stacks(void **state)
 /* Runs of any size come back as they were put in. */
 static void test_log(void **state)
 {
-	static const uint64_t sizes[] = {16, 32, 16ull << 4, (1ull << 40) + 16, 240, 256, 1ull << 46};
+	static const uint64_t sizes[] = {16,  32,  16ull << 4, (1ull << 40) + 16,
+					 240, 256, 1ull << 46};
 	struct chunk_log log = {0};
 	uint64_t bytes, sum = 0;
 	unsigned int kind;
@@ -279,11 +283,15 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heaps),	       cmocka_unit_test(test_small_fencepost),
-		cmocka_unit_test(test_lies),	       cmocka_unit_test(test_arena_twice),
+		cmocka_unit_test(test_heaps),
+		cmocka_unit_test(test_small_fencepost),
+		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_arena_twice),
 		cmocka_unit_test(test_not_mapped),
-		cmocka_unit_test(test_mmapped),	       cmocka_unit_test(test_mmapped_elsewhere),
-		cmocka_unit_test(test_stacks),	       cmocka_unit_test(test_log),
+		cmocka_unit_test(test_mmapped),
+		cmocka_unit_test(test_mmapped_elsewhere),
+		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,13 +30,16 @@ static void test_version(void **state)
 		const char *banner, *version;
 		unsigned int minor;
 	} cases[] = {
-		{"GNU C Library (Ubuntu GLIBC 2.35-0ubuntu3.8) stable release version 2.35.\n", "2.35", 35},
-		{"GNU C Library (GNU libc) development release version 2.42.9000.\n", "2.42.9000", 43},
+		{"GNU C Library (Ubuntu GLIBC 2.35-0ubuntu3.8) stable release version 2.35.\n",
+		 "2.35", 35},
+		{"GNU C Library (GNU libc) development release version 2.42.9000.\n", "2.42.9000",
+		 43},
 		{"GNU C Library (GNU libc) stable release version 2.41.1.\n", "2.41.1", 41},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct part parts[] = {{'c', cases[i].minor < 42 ? 0x290 : 0x300}, {'u', 0x1000}, {0}};
+		struct part parts[] = {
+			{'c', cases[i].minor < 42 ? 0x290 : 0x300}, {'u', 0x1000}, {0}};
 		struct scene s;
 
 		scene_new(&s, cases[i].minor, parts);
@@ -110,7 +113,8 @@ static void test_not_in_use(void **state)
 	untouched(&s, 43);
 	assert_fault(&s, ENOENT, "glibc's malloc is not in use: another one is linked in");
 	untouched(&s, 36);
-	strcat(s.maps_text, "7f0050000000-7f0050001000 r-xp 0 fe:00 9 /opt/libjemalloc\\012.so.2\n");
+	strcat(s.maps_text,
+	       "7f0050000000-7f0050001000 r-xp 0 fe:00 9 /opt/libjemalloc\\012.so.2\n");
 	assert_fault(&s, ENOENT, "glibc's malloc is not in use: libjemalloc\\x0a.so.2 is there");
 	/* set up, and nothing was asked of it; top is no multiple of 16 then */
 	scene_new(&s, 43, plain);
@@ -184,10 +188,10 @@ static void test_torn_bins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_version),	       cmocka_unit_test(test_version_by_name),
-		cmocka_unit_test(test_old),	       cmocka_unit_test(test_none),
-		cmocka_unit_test(test_not_in_use),     cmocka_unit_test(test_stacks_without_malloc),
-		cmocka_unit_test(test_not_found),      cmocka_unit_test(test_torn_bins),
+		cmocka_unit_test(test_version),	   cmocka_unit_test(test_version_by_name),
+		cmocka_unit_test(test_old),	   cmocka_unit_test(test_none),
+		cmocka_unit_test(test_not_in_use), cmocka_unit_test(test_stacks_without_malloc),
+		cmocka_unit_test(test_not_found),  cmocka_unit_test(test_torn_bins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,10 @@
 
 static const unsigned int versions[] = {31, 32, 35, 36, 41, 42, 43};
 
-#define CACHE_PART {'c', 0} /* its size is the version's */
+#define CACHE_PART     \
+	{              \
+		'c', 0 \
+	} /* its size is the version's */
 
 /* 5 pages free between two in use; two in the cache; before top 1 page free. */
 static void usual(struct scene *s, unsigned int minor)
@@ -75,9 +78,9 @@ static void test_versions(void **state)
 /* Its links lead through all its kinds of chunks. */
 static void test_fastbins(void **state)
 {
-	static const struct part parts[] = {{'c', 0x290}, {'u', 0x40}, {'b', 0x80}, {'u', 0x40},
-					    {'b', 0x80},  {'f', 0x4000}, {'b', 0x20}, {'u', 0x50},
-					    {'b', 0x20},  {0}};
+	static const struct part parts[] = {
+		{'c', 0x290},  {'u', 0x40}, {'b', 0x80}, {'u', 0x40}, {'b', 0x80},
+		{'f', 0x4000}, {'b', 0x20}, {'u', 0x50}, {'b', 0x20}, {0}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions) && versions[i] < 42; i++) {
 		struct scene s;
@@ -105,9 +108,21 @@ static void test_trim(void **state)
 		{{{'c', 0x290}, {'u', 0x2d40}, {'f', 0x1030}, {'u', 0x20}, {0}}, 0x1000},
 		{{{'c', 0x290}, {'u', 0x2d40}, {'f', 0x1020}, {'u', 0x20}, {0}}, 0},
 		/* merged with what is in fastbins on both sides */
-		{{{'c', 0x290}, {'u', 0x2cf0}, {'b', 0x50}, {'f', 0x1fe0}, {'b', 0x60}, {'u', 0x20}, {0}},
+		{{{'c', 0x290},
+		  {'u', 0x2cf0},
+		  {'b', 0x50},
+		  {'f', 0x1fe0},
+		  {'b', 0x60},
+		  {'u', 0x20},
+		  {0}},
 		 0x2000},
-		{{{'c', 0x290}, {'u', 0x2cf0}, {'t', 0x50}, {'f', 0x1fe0}, {'t', 0x60}, {'u', 0x20}, {0}},
+		{{{'c', 0x290},
+		  {'u', 0x2cf0},
+		  {'t', 0x50},
+		  {'f', 0x1fe0},
+		  {'t', 0x60},
+		  {'u', 0x20},
+		  {0}},
 		 0x1000},
 	};
 
@@ -122,7 +137,8 @@ static void test_trim(void **state)
 		assert_string_equal(s.stats.why_not, "");
 		/* of the other arena, the free chunk in its older heap */
 		others = 0x1000;
-		assert_int_equal(s.stats.trim_bytes - others, cases[i].bytes + (top - 33) / 4096 * 4096);
+		assert_int_equal(s.stats.trim_bytes - others,
+				 cases[i].bytes + (top - 33) / 4096 * 4096);
 		scene_done(&s);
 	}
 }
@@ -180,7 +196,7 @@ static void test_absent(void **state)
 	scene_done(&s);
 }
 
-#define SECOND (HEAP + 0x290)	  /* chunks of usual() in 2.36 */
+#define SECOND (HEAP + 0x290) /* chunks of usual() in 2.36 */
 #define FREE   (SECOND + 0x1000)
 #define CACHED (FREE + 0x5100)
 
@@ -202,7 +218,8 @@ static void test_lies(void **state)
 		{"mmapped", "cannot be", SECOND + 8, 0x1000 | IS_MMAPPED | PREV_INUSE},
 		{"size at its end", "another size", CACHED, 0x5000},
 		{"free and cached", "on two lists", CACHED + 0x48, 0x100},
-		{"top's size", "bytes, not", HEAP + 0x290 + 0x1000 + 0x5100 + 0x80 + 0x100 + 0x1000 + 8, 0x9001},
+		{"top's size", "bytes, not",
+		 HEAP + 0x290 + 0x1000 + 0x5100 + 0x80 + 0x100 + 0x1000 + 8, 0x9001},
 		{"top moved", "has", MAIN + 96, SECOND},
 		{"top elsewhere", "", MAIN + 96, LOADER},
 		{"system_mem", "bytes, not", MAIN + 2184, HEAP_LEN - 0x1000},
@@ -238,9 +255,11 @@ static void test_doubts(void **state)
 		{"more mmapped chunks", "mmapped chunks", PAR - 36, 3ull | 65536ull << 32},
 		{"more mmapped bytes", "mmapped chunks", PAR - 16, MAPPED_1},
 		{"cache too short", "longer or shorter", HEAP + 16 + 4, 3},
-		{"cache in a ring", "longer or shorter", CACHED + 16, (CACHED + 16) ^ (CACHED + 16) >> 12},
+		{"cache in a ring", "longer or shorter", CACHED + 16,
+		 (CACHED + 16) ^ (CACHED + 16) >> 12},
 		{"cache to nowhere", "", HEAP + 16 + 128 + 16, LOADER + 0xf000},
-		{"cache into a chunk", "longer or shorter", CACHED + 16, (SECOND + 0x40) ^ (CACHED + 16) >> 12},
+		{"cache into a chunk", "longer or shorter", CACHED + 16,
+		 (SECOND + 0x40) ^ (CACHED + 16) >> 12},
 		{"no cache", "no thread's cache", TCB_MAIN - TCACHE_AT, 0},
 	};
 

@@ -19,6 +19,9 @@
 
 #define BLOCK_BYTES (64u << 10)
 #define DATA_MAX    (1u << 20) /* the C library's data has 24 KiB */
+#define DATA_VMAS   16u
+#define SEARCH_MAX  (64u << 20) /* for the version: all of the library has 2 MiB */
+#define LIBRARIES   8u
 
 static const char *base_name(const struct vma *v)
 {
@@ -90,6 +93,11 @@ static bool search_mapping(struct glibc *g, const struct vma *v, bool absent_too
 	return false;
 }
 
+static bool is_same_file(const struct vma *a, const struct vma *b)
+{
+	return a->inode == b->inode && a->dev == b->dev;
+}
+
 int glibc_version(struct glibc *g, const struct vma *first)
 {
 	_cleanup_free_ char *block = malloc(BLOCK_BYTES);
@@ -99,15 +107,20 @@ int glibc_version(struct glibc *g, const struct vma *first)
 	if (!block)
 		return -ENOMEM;
 	/* what is not in the process's page tables is read from the file only if need be */
-	for (int absent_too = 0; absent_too < 2; absent_too++)
+	for (int absent_too = 0; absent_too < 2; absent_too++) {
+		uint64_t left = SEARCH_MAX;
+
 		for (size_t i = 0; i < g->maps->nr; i++) {
 			const struct vma *v = &g->maps->v[i];
 
-			if (v->inode == first->inode && v->dev == first->dev && v->read &&
-			    !v->write && v->end - v->start <= 16 * DATA_MAX &&
-			    search_mapping(g, v, absent_too, block))
+			if (!is_same_file(v, first) || !v->read || v->write ||
+			    v->end - v->start > left)
+				continue;
+			left -= v->end - v->start;
+			if (search_mapping(g, v, absent_too, block))
 				return 0;
 		}
+	}
 	if (sscanf(name, "libc-2.%3u.so", &minor) != 1)
 		return -ENOENT;
 	g->minor = minor;
@@ -118,15 +131,16 @@ int glibc_version(struct glibc *g, const struct vma *first)
 /* -ENOENT: in none of the data of this library */
 static int find_in_data(struct glibc *g, const struct vma *first)
 {
+	unsigned int nr = 0;
 	int err = -ENOENT;
 
-	for (size_t i = 0; i < g->maps->nr && err == -ENOENT; i++) {
+	for (size_t i = 0; i < g->maps->nr && err == -ENOENT && nr < DATA_VMAS; i++) {
 		const struct vma *v = &g->maps->v[i];
 
-		if (v->inode == first->inode && v->dev == first->dev && v->write && !v->shared &&
-		    v->start >= first->start)
-			err = glibc_find_state(g, v->start,
-					       min(v->end, v->start + (uint64_t)DATA_MAX));
+		if (!is_same_file(v, first) || !v->write || v->shared || v->start < first->start)
+			continue;
+		err = glibc_find_state(g, v->start, min(v->end, v->start + (uint64_t)DATA_MAX));
+		nr++;
 	}
 	return err;
 }
@@ -184,6 +198,7 @@ int glibc_open(struct glibc **ret, const struct target *t, const struct maps *ma
 	       struct fault *f)
 {
 	struct glibc *g = calloc(1, sizeof(*g));
+	unsigned int nr = 0;
 	int err = -ENOENT;
 
 	*ret = NULL;
@@ -195,11 +210,13 @@ int glibc_open(struct glibc **ret, const struct target *t, const struct maps *ma
 	g->maps = maps;
 	g->mem = mem;
 	/* dlmopen() maps a second one, whose malloc is hardly ever in use: the first that is */
-	for (size_t i = 0; i < maps->nr && err; i++) {
+	for (size_t i = 0; i < maps->nr && err && nr < LIBRARIES; i++) {
 		const struct vma *v = &maps->v[i];
 
-		if (glibc_is_libc(v) && !v->offset)
-			err = open_library(g, v, f);
+		if (!glibc_is_libc(v) || v->offset)
+			continue;
+		err = open_library(g, v, f);
+		nr++;
 		if (err == -ESRCH || err == -ENOMEM)
 			break;
 	}

@@ -34,7 +34,8 @@ static uint32_t half(const struct data *d, uint64_t addr)
 	return v;
 }
 
-#define BINS_SURE 8 /* others may be changing while they are read */
+#define CANDIDATES_MAX 64 /* that are looked at closely; there is one */
+#define BINS_SURE      8  /* others may be changing while they are read */
 
 /* A bin is used like a chunk whose fd and bk are its two words. */
 static bool bins_hold(struct glibc *g, const struct data *d, uint64_t bins)
@@ -81,18 +82,25 @@ static bool is_untouched(const struct data *d, uint64_t bins)
 	       !word(d, bins + STATE_SYSTEM_MEM);
 }
 
-static bool is_state(struct glibc *g, const struct data *d, uint64_t bins, unsigned int offset)
+/* What costs no reading. */
+static bool can_be_state(const struct data *d, uint64_t bins)
 {
-	uint64_t base = bins - offset, system_mem = word(d, bins + STATE_SYSTEM_MEM);
-	uint64_t most = word(d, bins + STATE_MAX_SYSTEM_MEM), next = word(d, bins + STATE_NEXT);
+	uint64_t system_mem = word(d, bins + STATE_SYSTEM_MEM), next = word(d, bins + STATE_NEXT);
+	uint64_t most = word(d, bins + STATE_MAX_SYSTEM_MEM);
 
 	/* before there is any memory, top is the first bin */
-	if ((system_mem && word(d, bins + STATE_TOP) % MALLOC_ALIGN) || system_mem > most ||
-	    most >= ADDRESS_MAX || next % MALLOC_ALIGN || !next)
-		return false;
+	return (!system_mem || word(d, bins + STATE_TOP) % MALLOC_ALIGN == 0) &&
+	       system_mem <= most && most < ADDRESS_MAX && next && next % MALLOC_ALIGN == 0 &&
+	       next < ADDRESS_MAX && word(d, bins + STATE_ATTACHED) < THREADS_MAX;
+}
+
+static bool is_state(struct glibc *g, const struct data *d, uint64_t bins, unsigned int offset)
+{
+	uint64_t base = bins - offset, next = word(d, bins + STATE_NEXT);
+
 	if (next == base && is_untouched(d, bins))
 		return true;
-	return bins_hold(g, d, bins) && ring_closes(g, next, base, offset);
+	return ring_closes(g, next, base, offset) && bins_hold(g, d, bins);
 }
 
 /* Exactly one place may look like it. */
@@ -100,12 +108,17 @@ static int find_main_arena(struct glibc *g, const struct data *d, uint64_t *ret_
 {
 	static const unsigned int offsets[] = {112, 24};
 	uint64_t first = d->start + 112, end = d->start + d->nr * 8;
-	unsigned int nr = 0;
+	unsigned int nr = 0, looked = 0;
 
 	for (uint64_t bins = first; bins + STATE_END <= end; bins += 8)
 		for (unsigned int i = 0; i < ARRAY_SIZE(offsets); i++) {
-			if (!is_state(g, d, bins, offsets[i]))
+			if (!can_be_state(d, bins))
 				continue;
+			if (!is_state(g, d, bins, offsets[i])) {
+				if (++looked > CANDIDATES_MAX)
+					return -ENOENT;
+				continue;
+			}
 			*ret_bins = bins;
 			g->main_arena = bins - offsets[i];
 			nr++;

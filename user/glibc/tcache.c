@@ -19,6 +19,7 @@
 
 #define TLS_MAX	 (64u << 10)
 #define BINS_MAX 76u
+#define SEARCHES 16 /* threads whose TLS is searched; in the first of them there is a cache */
 
 struct tcache {
 	uint32_t counts[BINS_MAX];
@@ -28,6 +29,7 @@ struct tcache {
 struct caches {
 	struct glibc *g;
 	uint64_t distance; /* below the thread pointer; 0: not known yet */
+	unsigned int searches;
 	uint64_t nr;
 	uint64_t *chunks; /* of one list */
 	char *why;
@@ -147,6 +149,8 @@ static int follow_thread(struct caches *c, const struct thread *t)
 	int err;
 
 	if (!c->distance) {
+		if (c->searches++ >= SEARCHES)
+			return 0;
 		err = search_tls(c, t, &cache);
 		if (err)
 			return err == -ENOENT ? 0 : err;

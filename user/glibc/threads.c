@@ -19,7 +19,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BSS_MAX (64u << 10)
+#define DATA_MAX   (1u << 20) /* of one library */
+#define BSS_MAX	   (64u << 10)
+#define SEARCH_MAX (4u << 20) /* of all */
 
 /* struct pthread, 2.31 .. 2.43: tcb, self; list; tid; stackblock, stackblock_size */
 enum {
@@ -84,13 +86,14 @@ static int follow_list(struct glibc *g, uint64_t head, uint64_t at)
 	return 0;
 }
 
-static int search_data(struct glibc *g, uint64_t start, uint64_t end)
+static int search_data(struct glibc *g, uint64_t start, uint64_t end, uint64_t *left)
 {
 	uint64_t words[MEM_PAGE / 8];
 
-	for (uint64_t page = start; page < end; page += MEM_PAGE) {
+	for (uint64_t page = start; page < end && *left; page += MEM_PAGE) {
 		int err = reader_get(g->reader, page, words, sizeof(words));
 
+		*left -= MEM_PAGE;
 		if (err == -ESRCH)
 			return err;
 		if (err)
@@ -111,6 +114,7 @@ static int search_data(struct glibc *g, uint64_t start, uint64_t end)
 
 int glibc_read_threads(struct glibc *g)
 {
+	uint64_t left = SEARCH_MAX;
 	int err = 0;
 
 	if (g->has_threads)
@@ -122,9 +126,10 @@ int glibc_read_threads(struct glibc *g)
 
 		if (!v->write || v->shared || (!glibc_is_loader(v) && !glibc_is_libc(v)))
 			continue;
-		err = search_data(g, v->start, min(v->end, v->start + (1u << 20)));
+		err = search_data(g, v->start, min(v->end, v->start + DATA_MAX), &left);
 		if (!err && bss && bss->start == v->end && !bss->inode && bss->write)
-			err = search_data(g, bss->start, min(bss->end, bss->start + BSS_MAX));
+			err = search_data(g, bss->start, min(bss->end, bss->start + BSS_MAX),
+					  &left);
 	}
 	g->has_threads = !err;
 	return err;
