@@ -14,11 +14,16 @@
 #include <errno.h>
 #include <string.h>
 
+#define READS_MAX (1u << 18)
+#define BINS_SURE 8 /* others may be changing while they are read */
+
 /* The data as it was at one moment. Word i is at start + 8 * i. */
 struct data {
 	uint64_t start;
 	size_t nr;
 	uint64_t *words;
+	unsigned int
+		reads_left; /* of what it points to: some dozen places deserve a look, not all */
 };
 
 static uint64_t word(const struct data *d, uint64_t addr)
@@ -34,11 +39,8 @@ static uint32_t half(const struct data *d, uint64_t addr)
 	return v;
 }
 
-#define CANDIDATES_MAX 64 /* that are looked at closely; there is one */
-#define BINS_SURE      8  /* others may be changing while they are read */
-
 /* A bin is used like a chunk whose fd and bk are its two words. */
-static bool bins_hold(struct glibc *g, const struct data *d, uint64_t bins)
+static bool bins_hold(struct glibc *g, struct data *d, uint64_t bins)
 {
 	unsigned int sure = 0;
 
@@ -51,8 +53,9 @@ static bool bins_hold(struct glibc *g, const struct data *d, uint64_t bins)
 			continue;
 		}
 		if (fd % MALLOC_ALIGN || bk % MALLOC_ALIGN || fd >= ADDRESS_MAX ||
-		    bk >= ADDRESS_MAX)
+		    bk >= ADDRESS_MAX || !d->reads_left)
 			return false;
+		d->reads_left--;
 		if (!reader_u64(g->reader, fd + 24, &back) &&
 		    !reader_u64(g->reader, bk + 16, &forth))
 			sure += back == self && forth == self;
@@ -60,9 +63,10 @@ static bool bins_hold(struct glibc *g, const struct data *d, uint64_t bins)
 	return sure >= BINS_SURE;
 }
 
-static bool ring_closes(struct glibc *g, uint64_t next, uint64_t base, unsigned int bins)
+static bool ring_closes(struct glibc *g, struct data *d, uint64_t next, uint64_t base,
+			unsigned int bins)
 {
-	for (unsigned int i = 0; i < ARENAS_MAX; i++) {
+	for (unsigned int i = 0; i < ARENAS_MAX && d->reads_left; i++, d->reads_left--) {
 		if (next == base)
 			return true;
 		if (next % MALLOC_ALIGN || next >= ADDRESS_MAX ||
@@ -94,31 +98,27 @@ static bool can_be_state(const struct data *d, uint64_t bins)
 	       next < ADDRESS_MAX && word(d, bins + STATE_ATTACHED) < THREADS_MAX;
 }
 
-static bool is_state(struct glibc *g, const struct data *d, uint64_t bins, unsigned int offset)
+static bool is_state(struct glibc *g, struct data *d, uint64_t bins, unsigned int offset)
 {
 	uint64_t base = bins - offset, next = word(d, bins + STATE_NEXT);
 
 	if (next == base && is_untouched(d, bins))
 		return true;
-	return ring_closes(g, next, base, offset) && bins_hold(g, d, bins);
+	return ring_closes(g, d, next, base, offset) && bins_hold(g, d, bins);
 }
 
 /* Exactly one place may look like it. */
-static int find_main_arena(struct glibc *g, const struct data *d, uint64_t *ret_bins)
+static int find_main_arena(struct glibc *g, struct data *d, uint64_t *ret_bins)
 {
 	static const unsigned int offsets[] = {112, 24};
-	uint64_t first = d->start + 112, end = d->start + d->nr * 8;
-	unsigned int nr = 0, looked = 0;
+	uint64_t first = d->start + 24, end = d->start + d->nr * 8;
+	unsigned int nr = 0;
 
 	for (uint64_t bins = first; bins + STATE_END <= end; bins += 8)
 		for (unsigned int i = 0; i < ARRAY_SIZE(offsets); i++) {
-			if (!can_be_state(d, bins))
+			if (bins - offsets[i] < d->start || !can_be_state(d, bins) ||
+			    !is_state(g, d, bins, offsets[i]))
 				continue;
-			if (!is_state(g, d, bins, offsets[i])) {
-				if (++looked > CANDIDATES_MAX)
-					return -ENOENT;
-				continue;
-			}
 			*ret_bins = bins;
 			g->main_arena = bins - offsets[i];
 			nr++;
@@ -174,7 +174,7 @@ static int find_par(struct glibc *g, const struct data *d, uint64_t expected)
 	return -ENOENT;
 }
 
-static int find(struct glibc *g, const struct data *d)
+static int find(struct glibc *g, struct data *d)
 {
 	uint64_t bins, top, system_mem, size = 0;
 	int err = find_main_arena(g, d, &bins);
@@ -199,7 +199,7 @@ static int find(struct glibc *g, const struct data *d)
 int glibc_find_state(struct glibc *g, uint64_t start, uint64_t end)
 {
 	_cleanup_free_ uint64_t *words = NULL;
-	struct data d = {.start = start, .nr = (end - start) / 8};
+	struct data d = {.start = start, .nr = (end - start) / 8, .reads_left = READS_MAX};
 	int err;
 
 	g->in_use = false;
