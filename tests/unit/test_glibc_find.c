@@ -153,9 +153,9 @@ static void test_not_found(void **state)
 	for (unsigned int i = 0; i < 2 * NR_BINS; i++)
 		put64(&s, bins + 8 * i, 0x1234567);
 	assert_fault(&s, ENOTSUP, text);
-	/* more memory than there ever was */
+	/* more memory than there is */
 	scene_new(&s, 36, plain);
-	put64(&s, bins + STATE_MAX_SYSTEM_MEM, 0x1000);
+	put64(&s, bins + STATE_MAX_SYSTEM_MEM, ADDRESS_MAX);
 	assert_fault(&s, ENOTSUP, text);
 	/* a ring that leads nowhere */
 	scene_new(&s, 36, plain);

@@ -22,6 +22,7 @@
 #define DATA_VMAS   16u
 #define SEARCH_MAX  (64u << 20) /* for the version: all of the library has 2 MiB */
 #define LIBRARIES   8u
+#define ATTEMPTS    3 /* to find what a thread may just be changing */
 
 static const char *base_name(const struct vma *v)
 {
@@ -182,6 +183,10 @@ static int open_library(struct glibc *g, const struct vma *first, struct fault *
 	if (!g->layout)
 		return fault_set(f, ENOTSUP, "glibc %s is older than 2.31", g->version);
 	err = find_in_data(g, first);
+	for (int i = 1; i < ATTEMPTS && err == -ENOENT; i++) {
+		reader_forget(g->reader);
+		err = find_in_data(g, first);
+	}
 	if (!err && g->in_use)
 		return 0;
 	if (err == -ESRCH || err == -ENOMEM)

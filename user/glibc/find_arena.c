@@ -94,7 +94,7 @@ static bool can_be_state(const struct data *d, uint64_t bins)
 
 	/* before there is any memory, top is the first bin */
 	return (!system_mem || word(d, bins + STATE_TOP) % MALLOC_ALIGN == 0) &&
-	       system_mem <= most && most < ADDRESS_MAX && next && next % MALLOC_ALIGN == 0 &&
+	       system_mem < ADDRESS_MAX && most < ADDRESS_MAX && next && next % MALLOC_ALIGN == 0 &&
 	       next < ADDRESS_MAX && word(d, bins + STATE_ATTACHED) < THREADS_MAX;
 }
 
