@@ -174,12 +174,20 @@ static void test_not_found(void **state)
 /* A thread is just changing bins: they are not what tells main_arena. */
 static void test_torn_bins(void **state)
 {
+	static const struct part newest[] = {{'c', 0x300}, {'u', 0x1000}, {0}};
 	uint64_t bins = MAIN + 112;
 	struct scene s;
 
 	scene_new(&s, 36, plain);
 	for (unsigned int i = 0; i < 2 * (NR_BINS - 10); i++)
 		put64(&s, bins + 8 * i, HEAP + 0x400);
+	assert_int_equal(scene_read(&s), 0);
+	assert_true(s.stats.exact);
+	scene_done(&s);
+
+	/* one link of two; where bins of 2.43 are is no multiple of 16 */
+	scene_new(&s, 43, newest);
+	put64(&s, MAIN + 24, HEAP + 0x400);
 	assert_int_equal(scene_read(&s), 0);
 	assert_true(s.stats.exact);
 	scene_done(&s);

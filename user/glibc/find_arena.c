@@ -52,6 +52,8 @@ static bool bins_hold(struct glibc *g, struct data *d, uint64_t bins)
 			sure++;
 			continue;
 		}
+		if (fd == self || bk == self) /* a chunk is just being put in */
+			continue;
 		if (fd % MALLOC_ALIGN || bk % MALLOC_ALIGN || fd >= ADDRESS_MAX ||
 		    bk >= ADDRESS_MAX || !d->reads_left)
 			return false;
