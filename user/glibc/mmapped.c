@@ -8,7 +8,8 @@
  * What an aligned allocation got has a second header further on, and this one stays. Mappings side by
  * side are one stretch here: the kernel merges those of several chunks, and madvise() splits that of one
  * (numpy does, behind the first page). First the places where a mapping begins or a chunk ends are tried;
- * only if these are not all that malloc counts, every page is.
+ * if these are not all that malloc counts, every 16 KiB behind them: what else maps memory does so in
+ * such units (arenas of Python, stacks); at last every page.
  */
 #include "glibc/internal.h"
 
@@ -21,6 +22,7 @@
 #include <string.h>
 
 #define WINDOW (16ull << 20)
+#define UNIT   (16ull << 10)
 
 struct chunk {
 	uint64_t start, end;
@@ -105,57 +107,56 @@ static int chain(struct search *s, uint64_t at, uint64_t end, uint64_t *ret_end)
 	return err;
 }
 
-/* Every page of [at, end) that no chunk before it has. */
-static int every_page(struct search *s, uint64_t at, uint64_t end)
+/*
+ * From *at on, one place every step as long as it is below stop. *at: behind the last chunk found, if that
+ * reaches further.
+ */
+static int every(struct search *s, uint64_t step, uint64_t *at, uint64_t stop, uint64_t end)
 {
 	int err = 0;
 
-	while (!err && at < end && !is_complete(s)) {
-		uint64_t window = min(end, (at / WINDOW + 1) * WINDOW), next;
+	while (!err && *at < stop && !is_complete(s)) {
+		uint64_t leap = WINDOW, next = *at;
 
-		/* a terabyte without a page is passed over in steps of many */
-		if (!account_resident(s->account, at, window)) {
-			uint64_t step = WINDOW;
-
-			while (window < end &&
-			       !account_resident(s->account, window, min(end, window + step))) {
-				window = min(end, window + step);
-				step *= 2;
-			}
-			at = window;
-			continue;
+		/* a terabyte without a page is passed over in leaps */
+		while (next < stop && !account_resident(s->account, next, min(stop, next + leap))) {
+			next += min(leap, (stop - next + step - 1) / step * step);
+			leap *= 2;
 		}
-		err = chain(s, at, end, &next);
-		at = next > at ? next : at + MEM_PAGE;
+		if (next == *at) {
+			err = chain(s, *at, end, &next);
+			next = next > *at ? next : *at + step;
+		}
+		*at = next;
 	}
 	return err;
 }
 
-/* Of the stretch [start, end), mappings first to last: what no thread's heap and no stack has. */
-static int search_stretch(struct search *s, size_t first, size_t last, bool all)
+/* What no thread's heap has of v; chunks may reach up to end. step: 0, only where it begins. */
+static int search_mapping(struct search *s, const struct vma *v, uint64_t step, uint64_t *at,
+			  uint64_t end)
 {
-	uint64_t start = s->g->maps->v[first].start, end = s->g->maps->v[last].end, at = start;
 	int err = 0;
 
-	for (size_t i = first; !all && i <= last && !err; i++)
-		if (s->g->maps->v[i].start >= at && !glibc_heap_at(s->g, s->g->maps->v[i].start))
-			err = chain(s, s->g->maps->v[i].start, end, &at);
-	while (all && at < end && !err) {
-		const struct heap *h = glibc_heap_at(s->g, at);
-		const struct heap *behind = glibc_heap_behind(s->g, at);
-		uint64_t stop = behind ? min(end, behind->start) : end;
+	*at = max(*at, v->start);
+	while (*at < v->end && !err) {
+		const struct heap *h = glibc_heap_at(s->g, *at);
+		const struct heap *behind = glibc_heap_behind(s->g, *at);
+		uint64_t stop = behind ? min(v->end, behind->start) : v->end;
 
 		if (h) {
-			at = h->end;
-			continue;
+			*at = h->end;
+		} else if (step) {
+			err = every(s, step, at, stop, end);
+			*at = max(*at, stop);
+		} else {
+			return *at == v->start ? chain(s, *at, end, at) : 0;
 		}
-		err = every_page(s, at, stop);
-		at = stop;
 	}
 	return err;
 }
 
-static int search(struct search *s, bool all)
+static int search(struct search *s, uint64_t step)
 {
 	const struct maps *maps = s->g->maps;
 	int err = 0;
@@ -163,6 +164,7 @@ static int search(struct search *s, bool all)
 	s->nr = 0;
 	s->bytes = 0;
 	for (size_t i = 0; i < maps->nr && !err; i++) {
+		uint64_t at = 0;
 		size_t last = i;
 
 		if (!can_hold(&maps->v[i]))
@@ -170,7 +172,8 @@ static int search(struct search *s, bool all)
 		while (last + 1 < maps->nr && can_hold(&maps->v[last + 1]) &&
 		       maps->v[last + 1].start == maps->v[last].end)
 			last++;
-		err = search_stretch(s, i, last, all);
+		for (; i <= last && !err; i++)
+			err = search_mapping(s, &maps->v[i], step, &at, maps->v[last].end);
 		i = last;
 	}
 	return err;
@@ -178,11 +181,12 @@ static int search(struct search *s, bool all)
 
 int glibc_mmapped(struct glibc *g, struct account *a, char *why, size_t why_size)
 {
+	static const uint64_t steps[] = {0, UNIT, MEM_PAGE};
 	struct search s = {.g = g, .account = a};
-	int err = search(&s, false);
+	int err = 0;
 
-	if (!err && !is_complete(&s))
-		err = search(&s, true);
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && !err && (!i || !is_complete(&s)); i++)
+		err = search(&s, steps[i]);
 	if (!err && !is_complete(&s))
 		snprintf(why, why_size,
 			 "%zu mmapped chunks with %" PRIu64
