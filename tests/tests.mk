@@ -125,6 +125,13 @@ $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
 
+# What tests/live/test_glibc compares with mallinfo2() of the process itself.
+$(B)/print_glibc: $(B)/tests/tools/print_glibc.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+tests: $(B)/print_glibc
+
 # What docs/entry-and-exit.md is made of.
 $(B)/print_sites: $(B)/tests/tools/print_sites.o $(B)/user.a
 	$(call msg,LD,$@)

@@ -16,9 +16,10 @@ declare -A may=(
 	[model]='model/ base/'
 	[target]='target/ model/ base/'
 	[python]='python/ target/ model/ base/ pymemtrace/layout.h pymemtrace/calls_abi.h'
+	[glibc]='glibc/ target/ model/ base/'
 	[trace]='trace/ model/ base/ pymemtrace/ bpf/ pymemtrace.skel.h'
 	[output]='output/ model/ base/'
-	[cmd]='cmd/ trace/ python/ target/ output/ model/ base/ pymemtrace/'
+	[cmd]='cmd/ trace/ python/ glibc/ target/ output/ model/ base/ pymemtrace/'
 	[main]='cmd/ output/ base/'
 	[bpf]='.bpf.h vmlinux.h bpf/bpf_ pymemtrace/'
 	[include]='pymemtrace/'
@@ -63,7 +64,7 @@ check_includes() {
 		if [[ $text == *'<'* ]]; then
 			case $header in
 			bpf/* | pymemtrace/* | pymemtrace.skel.h | *.bpf.h) ;;
-			base/* | model/* | target/* | python/* | trace/* | output/* | cmd/*)
+			base/* | model/* | target/* | python/* | glibc/* | trace/* | output/* | cmd/*)
 				say "$file:$line: <$header> is ours: \"$header\"" ;;
 			*) continue ;;
 			esac

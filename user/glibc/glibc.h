@@ -27,6 +27,7 @@ struct glibc;
  * Finds the C library of t and its malloc_state. ENOENT: there is no glibc, or its malloc is not in
  * use (another one was preloaded or linked in): the text says which is there instead, if it can be told.
  * ENOTSUP: glibc, but its structures were not found. maps and mem are borrowed until glibc_close.
+ * Where a glibc is, but not its malloc, *ret is set all the same, for glibc_stacks; or else it is NULL.
  */
 int glibc_open(struct glibc **ret, const struct target *t, const struct maps *maps, struct mem *mem,
 	       struct fault *f);
@@ -34,15 +35,15 @@ void glibc_close(struct glibc *g); /* accepts NULL */
 
 /* As mallinfo2() and malloc_stats() call them; bytes. */
 struct glibc_stats {
-	char version[16];	  /* "2.36" */
-	uint32_t arenas;	  /* the main one included */
+	char version[16]; /* "2.36" */
+	uint32_t arenas;  /* the main one included */
 	uint64_t arena, fordblks, uordblks, hblkhd, fsmblks, keepcost;
 	uint64_t hblks;
 	uint64_t mmap_threshold, trim_threshold; /* as they are now */
 	bool thresholds_grew;			 /* dynamic, and above their defaults */
-	uint64_t thp_bytes;			 /* glibc.malloc.hugetlb: size of huge pages, or 0 */
+	uint64_t thp_bytes; /* glibc.malloc.hugetlb: size of huge pages, or 0 */
 	uint64_t tcache_bytes;
-	uint64_t trim_bytes; /* resident bytes that malloc_trim(0) would return */
+	uint64_t trim_bytes;   /* resident bytes that malloc_trim(0) would return */
 	uint64_t largest_free; /* the largest run of free memory below a chunk in use */
 	/* did its own checks hold? each walk ends at top, sums equal system_mem, counts equal */
 	bool exact;

@@ -78,6 +78,19 @@ int target_list_pids(pid_t **ret);
 /* PIDs of pid's present descendants, without pid itself. Caller frees. Count or -errno. */
 int target_list_descendants(pid_t pid, pid_t **ret);
 
+/* Threads that are there, ascending by the number that they have themselves. -errno */
+struct thread_id {
+	pid_t tid, ns_tid; /* the reader's number, and that of the innermost PID namespace */
+};
+struct thread_ids {
+	struct thread_id *v;
+	size_t nr;
+};
+int target_threads(const struct target *t, struct thread_ids *ret);
+void thread_ids_done(struct thread_ids *ids);
+/* NULL: none has that number. */
+const struct thread_id *thread_ids_find(const struct thread_ids *ids, pid_t ns_tid);
+
 /* Since it began, how long its threads waited for a CPU, all together; those that are there. */
 int64_t target_run_delay_ns(pid_t pid);
 
