@@ -215,6 +215,8 @@ static void wake(void *ctx, struct loop *l)
 		call_logs_read(&r->logs);
 	if (r->table->stopped || !call_budget_exceeded(&r->budget, text, sizeof(text)))
 		return;
+	/* what would be learnt of calls from here on is not what happened in them */
+	trace_stop(r->enrol.trace);
 	trace_detach_calls(r->enrol.trace);
 	text_replace(&r->table->stopped, text);
 	report_note(r->o, "%s: the probes are taken out", text);
