@@ -107,15 +107,22 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	return 0;
 }
 
-static long close_open(__u32 i, __u64 *thread)
+static long close_innermost(__u32 i, __u64 *thread)
 {
 	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, thread);
+
+	if (!t || !t->depth)
+		return 1;
+	close_call(t, *thread, open_at(*thread, t->depth - 1), END_OPEN);
+	return 0;
+}
+
+/* Also what lies above the depth it had. */
+static long forget_open(__u32 i, __u64 *thread)
+{
 	struct pmt_open_key key = {.tid = (__u32)*thread, .depth = i};
 
-	if (t)
-		close_call(t, *thread, t->depth ? open_at(*thread, t->depth - 1) : NULL, END_OPEN);
-	/* also what lies above the depth it had */
-	return bpf_map_delete_elem(&opened, &key) && (!t || !t->depth);
+	return bpf_map_delete_elem(&opened, &key) != 0;
 }
 
 /* A thread's calls will not end any more, and its number may be another's soon. */
@@ -126,7 +133,8 @@ static __always_inline void end_thread(void)
 
 	if (!t)
 		return;
-	bpf_loop(MAX_DEPTH, close_open, &thread, 0);
+	bpf_loop(MAX_DEPTH, close_innermost, &thread, 0);
+	bpf_loop(MAX_DEPTH, forget_open, &thread, 0);
 	if (cfg_log && t->nr_events)
 		send_event(t, thread, PMT_THREAD_END);
 	bpf_map_delete_elem(&call_threads, &thread);

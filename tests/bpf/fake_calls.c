@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,6 +51,9 @@ struct vm_thread {
 };
 
 static struct vm_thread threads[VM_THREADS];
+/* Two that grow at the same time may have each other's pages. */
+static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t together; /* so nobody's beginning and end is another's growth */
 static __thread struct vm_thread *me;
 
 bool vm_map(void)
@@ -104,7 +108,7 @@ struct pmt_walk vm_walk(void)
 	walk.calls.shims_end = walk.calls.shims_start + sizeof(struct fake_code);
 	ops[OP_RETURN] = PMT_OP_RETURN;
 	ops[OP_YIELD] = PMT_OP_YIELD;
-	ops[OP_RESUME] = PMT_OP_RESUME;
+	ops[OP_RESUME] = ops[OP_INSTRUMENTED_RESUME] = PMT_OP_RESUME;
 	ops[OP_RESUME_CHECK] = PMT_OP_RESUME_CHECK;
 	ops[OP_LINE] = PMT_OP_ANY;
 	l->frame_lasti = PY_NONE;
@@ -224,27 +228,43 @@ void vm_pop(unsigned int n)
 		drop();
 }
 
-void vm_send(unsigned int generator, unsigned int fn)
+void vm_suspend(void)
+{
+	vm_frame()->instr = place(vm_frame(), AT_YIELD);
+	vm_frame()->stacktop = 8;
+	vm_frame()->state = -1;
+	drop();
+}
+
+static struct fake_frame *generator_frame(unsigned int generator, unsigned int fn)
 {
 	struct fake_frame *f = &vm->generators[generator];
 
-	if (!f->code)
-		set_up(f, fn);
-	else
+	if (f->code) {
 		f->instr = place(f, AT_RESUME);
+		return f;
+	}
+	set_up(f, fn);
+	f->owner = 1;
+	return f;
+}
+
+void vm_send(unsigned int generator, unsigned int fn)
+{
+	struct fake_frame *f = generator_frame(generator, fn);
+
 	enter(f, 0);
 }
 
 void vm_throw(unsigned int generator, unsigned int fn)
 {
-	struct fake_frame *f = &vm->generators[generator];
+	struct fake_frame *f = generator_frame(generator, fn);
 
 	if (!has_handlers()) { /* one way in for all */
-		vm_send(generator, fn);
+		enter(f, 0);
 		return;
 	}
-	if (!f->code)
-		set_up(f, fn);
+	f->instr = place(f, AT_CALL);
 	vm_frame()->instr = place(vm_frame(), AT_CALL);
 	f->previous = me->state->frame;
 	me->state->frame = fake_address(f);
@@ -304,6 +324,7 @@ void vm_grow(size_t pages)
 {
 	if (!pages)
 		return;
+	pthread_mutex_lock(&growing);
 	while (pages) {
 		char *p = me->region + me->at++ * PAGE;
 
@@ -313,6 +334,7 @@ void vm_grow(size_t pages)
 		pages--;
 	}
 	settle();
+	pthread_mutex_unlock(&growing);
 }
 
 void vm_shrink(size_t pages)
@@ -344,20 +366,27 @@ static bool thread_init(struct vm_thread *t, struct fake_thread *state, struct f
 	return true;
 }
 
-/* Its stack comes before the state names the thread, so that no function has it. */
-static void *thread_main(void *arg)
+static void __attribute__((noinline)) touch_stack(void)
 {
 	volatile char stack[STACK_BYTES];
 
 	for (size_t i = 0; i < sizeof(stack); i += PAGE)
 		stack[i] = 1;
+}
+
+/* Its stack comes before the state names the thread, so that no function has it. */
+static void *thread_main(void *arg)
+{
+	touch_stack();
 	me = arg;
 	*(volatile char *)(me->region + me->at++ * PAGE) = 1;
 	settle();
 	me->state->frame = 0;
 	me->state->thread_id = (uint64_t)pthread_self();
+	pthread_barrier_wait(&together);
 	me->run();
 	settle();
+	pthread_barrier_wait(&together);
 	me->state->thread_id = 0;
 	return NULL;
 }
@@ -367,6 +396,7 @@ void vm_threads(unsigned int nr, void (*const run[])(void))
 	pthread_t started[VM_THREADS];
 
 	/* the state that holds the GIL is none of theirs */
+	pthread_barrier_init(&together, NULL, nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		threads[i + 1].run = run[i];
 		if (pthread_create(&started[i], NULL, thread_main, &threads[i + 1]))
@@ -374,6 +404,7 @@ void vm_threads(unsigned int nr, void (*const run[])(void))
 	}
 	for (unsigned int i = 0; i < nr; i++)
 		pthread_join(started[i], NULL);
+	pthread_barrier_destroy(&together);
 }
 
 int vm_main(int in, int out)
@@ -381,6 +412,7 @@ int vm_main(int in, int out)
 	void (*run)(void);
 	char done = 1;
 
+	signal(SIGSEGV, SIG_DFL); /* cmocka's handler would go on with the tests */
 	/* All pages are here, and its own, before anything is counted: what comes then is meant. */
 	if (mlockall(MCL_CURRENT))
 		return 1;

@@ -42,6 +42,7 @@ enum fake_opcode {
 	OP_YIELD = 118,
 	OP_RESUME = 149,
 	OP_RESUME_CHECK = 207,
+	OP_INSTRUMENTED_RESUME = 236,
 	OP_LINE = 254, /* stands for another */
 };
 
@@ -52,7 +53,7 @@ struct fake_calls {
 	struct fake_world world; /* the first: it has the alignment */
 	struct fake_frame deep[VM_FRAMES] __attribute__((aligned(4096)));
 	struct fake_frame generators[VM_GENERATORS] __attribute__((aligned(4096)));
-	enum fake_style style;
+	enum fake_style style __attribute__((aligned(4096)));
 	uint64_t said[16]; /* what a test's function in the child lets the test know */
 };
 
@@ -84,6 +85,7 @@ void vm_raise(unsigned int n);
 /* Without a word from any site: frames that appear and go. */
 void vm_push(unsigned int fn);
 void vm_pop(unsigned int n);
+void vm_suspend(void); /* at a yield */
 /* Where the thread is; vm_switch() goes elsewhere and returns where it was. */
 struct fake_frame *vm_frame(void);
 struct fake_frame *vm_switch(struct fake_frame *to);

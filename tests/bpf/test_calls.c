@@ -279,7 +279,7 @@ static void an_entry_is_counted_once(void **state)
 	}
 }
 
-/* An instrumented RESUME begins anew when it has been rewritten: the handler of RESUME twice. */
+/* RESUME that has instrumented its code begins anew, as what it has become. */
 static void begin_anew(void)
 {
 	vm_call(1);
@@ -296,14 +296,16 @@ static void begin_anew(void)
 
 static void a_begun_entry_begins_anew(void **state)
 {
-	struct call_scene s = scene_begin(STYLE_313);
+	for (enum fake_style style = STYLE_311; style < NR_STYLES; style++) {
+		struct call_scene s = scene_begin(style);
 
-	run(&s, begin_anew);
-	look(&s);
-	EXPECT(&s, 1, .calls = 1, .returns = 1);
-	EXPECT(&s, 2, .calls = 1, .returns = 1);
-	assert_losses(&s, PMT_CALL_REPEATED, 1);
-	scene_close(&s);
+		run(&s, begin_anew);
+		look(&s);
+		EXPECT(&s, 1, .calls = 1, .returns = 1);
+		EXPECT(&s, 2, .calls = 1, .returns = 1);
+		assert_losses(&s, PMT_CALL_REPEATED, 1);
+		scene_close(&s);
+	}
 }
 
 /* Instructions that stand for others, and others before RESUME. */
