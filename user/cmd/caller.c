@@ -214,7 +214,7 @@ static void wake(void *ctx, struct loop *l)
 	char text[128];
 
 	if (r->o->calls.log)
-		call_logs_read(&r->logs);
+		l->again = call_logs_read(&r->logs);
 	if (r->table->stopped || !call_budget_exceeded(&r->budget, text, sizeof(text)))
 		return;
 	/* what would be learnt of calls from here on is not what happened in them */
