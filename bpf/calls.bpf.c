@@ -115,16 +115,18 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 	o = innermost(c);
 	if (o && o->frame == frame && begin == BEGIN_RESUME) {
 		/* since then it was left, where no probe could be */
-		close_call(c->t, c->thread, END_YIELD);
+		close_call(c->t, c->thread, o, END_YIELD);
 		o = innermost(c);
 	}
 	if (!o || o->frame != below) {
 		below = python_frame(c, below);
-		if (!heal(c, below) || !read_frame(c, frame)) {
+		if (!heal(below) || !read_frame(c, frame)) {
 			count_call(PMT_CALL_UNREAD);
 			return;
 		}
+		o = innermost(c);
 	}
+	c->owner = o ? o->owner : 0;
 	c->s->open.opcode = opcode;
 	enter(c, frame, below, begin);
 }
@@ -132,6 +134,7 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 /* Until 3.10 the evaluation function is called with the frame. */
 static __always_inline void on_enter(struct call_run *c, __u64 frame)
 {
+	const struct pmt_open_call *o = innermost(c);
 	__u64 below;
 	__u32 begin;
 
@@ -141,10 +144,14 @@ static __always_inline void on_enter(struct call_run *c, __u64 frame)
 	}
 	below = frame_u64(c->s, c->w->layout.frame_previous);
 	begin = frame_lasti(c) < 0 ? BEGIN_CALL : BEGIN_RESUME;
-	if (!heal(c, below) || !read_frame(c, frame)) {
-		count_call(PMT_CALL_UNREAD);
-		return;
+	if (!o || o->frame != below) {
+		if (!heal(below) || !read_frame(c, frame)) {
+			count_call(PMT_CALL_UNREAD);
+			return;
+		}
+		o = innermost(c);
 	}
+	c->owner = o ? o->owner : 0;
 	enter(c, frame, below, begin);
 }
 
@@ -170,16 +177,14 @@ static __always_inline __u32 left_with(const struct call_run *c)
 	return has_exception(c) ? END_UNWIND : END_RETURN;
 }
 
-static __noinline int leave(struct call_run *c, __u32 end)
+/* o: the innermost call, whose frame is in s->frame. */
+static __noinline int leave(struct call_run *c, const struct pmt_open_call *o, __u32 end)
 {
-	const struct pmt_open_call *o;
-
-	if (!c || !c->t || !c->s || !c->w)
+	if (!c || !c->t || !c->s || !c->w || !o)
 		return -1;
-	o = innermost(c);
-	if (cfg_log && o && o->flags & PMT_OPEN_SHOWN)
+	if (cfg_log && o->flags & PMT_OPEN_SHOWN)
 		log_event(c, o->fn, frame_lasti(c), PMT_RETURN);
-	close_call(c->t, c->thread, end);
+	close_call(c->t, c->thread, o, end);
 	return 0;
 }
 
@@ -194,31 +199,56 @@ static __always_inline void on_leave(struct call_run *c)
 	}
 	if (!read_frame(c, o->frame)) {
 		count_call(PMT_CALL_UNREAD);
-		close_call(c->t, c->thread, END_LOST);
+		close_call(c->t, c->thread, o, END_LOST);
 		return;
 	}
-	leave(c, left_with(c));
+	leave(c, o, left_with(c));
 }
 
-/* In the handler of a return or a yield: the frame is the current one still, or no longer. */
-static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u32 end)
+/* The innermost call, whose frame is at this address and in s->frame; NULL: impossible. */
+static __always_inline const struct pmt_open_call *call_of(struct call_run *c, __u64 frame)
+{
+	const struct pmt_open_call *o = innermost(c);
+
+	if (o && o->frame == frame)
+		return o;
+	if (!heal(frame) || !read_frame(c, frame)) {
+		count_call(PMT_CALL_UNREAD);
+		return NULL;
+	}
+	return innermost(c);
+}
+
+/*
+ * In the handler of a return or a yield: the frame is the current one still, or no longer. A
+ * generator's may not say yet where it is (3.15), where the site says it.
+ */
+static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u32 end,
+					    bool exclusive)
 {
 	__u64 frame = python_frame(c, frame_of(c->w, c->tstate));
 	const struct pmt_open_call *o;
+	bool unsaid;
 
+	if (frame == FRAME_UNREAD) {
+		count_call(PMT_CALL_UNREAD);
+		return;
+	}
+	unsaid = exclusive && end == END_YIELD && frame && is_generators(c);
 	if (frame && stands_at(c, bits)) {
-		if (!heal(c, frame) || !read_frame(c, frame)) {
-			count_call(PMT_CALL_UNREAD);
-			return;
-		}
+		o = call_of(c, frame);
 	} else {
 		o = innermost(c);
-		if (!o || o->previous != frame || !read_frame(c, o->frame) || !stands_at(c, bits)) {
+		if (o && o->previous == frame && read_frame(c, o->frame) && stands_at(c, bits)) {
+			/* it was taken off the thread's stack before the site */
+		} else if (unsaid) {
+			o = read_frame(c, frame) ? call_of(c, frame) : NULL;
+		} else {
 			count_call(PMT_CALL_STRAY);
 			return;
 		}
 	}
-	leave(c, end);
+	leave(c, o, end);
 }
 
 /* _PyEval_FrameClearAndPop(tstate, frame): for returns and unwinds. */
@@ -229,11 +259,7 @@ static __always_inline void on_clear(struct call_run *c, __u64 frame)
 		count_call(PMT_CALL_STRAY);
 		return;
 	}
-	if (!heal(c, frame) || !read_frame(c, frame)) {
-		count_call(PMT_CALL_UNREAD);
-		return;
-	}
-	leave(c, has_exception(c) ? END_UNWIND : END_RETURN);
+	leave(c, call_of(c, frame), has_exception(c) ? END_UNWIND : END_RETURN);
 }
 
 static __always_inline bool is_entry(__u32 site)
@@ -247,6 +273,7 @@ int on_call_site(struct pt_regs *ctx)
 	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
 	__u64 arg1 = PT_REGS_PARM1(ctx), arg2 = PT_REGS_PARM2(ctx);
 	__u32 tgid = c.thread >> 32, site;
+	bool exclusive;
 
 	/* read here: registers are not to be read at an offset that was chosen */
 	keep_here(arg1);
@@ -255,6 +282,8 @@ int on_call_site(struct pt_regs *ctx)
 	if (!c.w || !c.w->calls.on || stopped)
 		return 0;
 	site = bpf_get_attach_cookie(ctx);
+	exclusive = site & PMT_SITE_EXCLUSIVE;
+	site &= ~PMT_SITE_EXCLUSIVE;
 	count_call(is_entry(site) ? PMT_HITS_ENTRY : PMT_HITS_EXIT);
 	if (!collecting)
 		return 0;
@@ -275,9 +304,9 @@ int on_call_site(struct pt_regs *ctx)
 	} else if (site == PMT_SITE_CLEAR) {
 		on_clear(&c, arg2);
 	} else if (site == PMT_SITE_YIELD) {
-		on_handler_exit(&c, PMT_OP_YIELD, END_YIELD);
+		on_handler_exit(&c, PMT_OP_YIELD, END_YIELD, exclusive);
 	} else {
-		on_handler_exit(&c, PMT_OP_RETURN, END_RETURN);
+		on_handler_exit(&c, PMT_OP_RETURN, END_RETURN, exclusive);
 	}
 	if (c.s)
 		scratch_give(c.s);

@@ -71,6 +71,7 @@ struct call_run {
 	struct pmt_call_thread *t;
 	__u64 thread; /* bpf_get_current_pid_tgid() */
 	__u64 tstate;
+	__u32 owner; /* of the call below one that is opened */
 };
 
 static __always_inline void count_call(__u32 what)

@@ -44,7 +44,7 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 		return PMT_CAUSES;
 	if (!frame && !c->t->depth)
 		return PMT_CAUSE_NO_FRAME;
-	return heal(c, frame) ? PMT_CAUSES : PMT_CAUSE_WALK_FAILED;
+	return heal(frame) ? PMT_CAUSES : PMT_CAUSE_WALK_FAILED;
 }
 
 enum charge { CHARGE_RSS, CHARGE_ARENA, CHARGE_POOL };

@@ -60,6 +60,8 @@ static __always_inline bool read_frame(const struct call_run *c, __u64 frame)
 	       !bpf_probe_read_user(c->s->frame, bytes, (void *)frame);
 }
 
+#define FRAME_UNREAD 1ull /* no frame's address: it could not be told which runs */
+
 /*
  * The frame, or the next one below it that is a Python function's and not the interpreter's own:
  * entry frames, and since 3.13 the one that checks what __init__ returned. It is in s->frame then.
@@ -72,8 +74,10 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 	for (int i = 0; i < 4; i++) {
 		__u64 code;
 
-		if (!read_frame(c, frame))
+		if (!frame)
 			return 0;
+		if (!read_frame(c, frame))
+			return FRAME_UNREAD;
 		code = frame_code(c);
 		if ((l->frame_owner == PY_NONE ||
 		     ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] <
@@ -82,7 +86,7 @@ static __always_inline __u64 python_frame(const struct call_run *c, __u64 frame)
 			return frame;
 		frame = frame_u64(c->s, l->frame_previous);
 	}
-	return 0;
+	return FRAME_UNREAD;
 }
 
 static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
@@ -102,10 +106,10 @@ static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
 	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
 }
 
-/* The frame in s->frame, at address frame, becomes the innermost call. */
+/* The frame in s->frame, at address frame, becomes the innermost call; c->owner is that of the one before. */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
-	struct pmt_open_call *fresh, *o, *below;
+	struct pmt_open_call *fresh, *o;
 	struct pmt_call_sum *sum;
 	struct pmt_open_key key;
 	struct scratch *s;
@@ -118,7 +122,6 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 		count_call(PMT_CALL_FULL);
 		return -1;
 	}
-	below = innermost(c);
 	fresh = &s->open;
 	opcode = fresh->opcode;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
@@ -127,7 +130,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	fresh->frame = frame;
 	fresh->previous = previous;
 	fresh->net = c->t->net;
-	fresh->owner = below ? below->owner : 0;
+	fresh->owner = c->owner;
 	fresh->level = c->t->level;
 	fresh->code = frame_code(c);
 	if (c->w->layout.frame_lasti != PY_NONE)
@@ -167,32 +170,43 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	return 0;
 }
 
+/* Is the frame in s->frame part of a generator or coroutine? Since 3.11. */
+static __always_inline bool is_generators(const struct call_run *c)
+{
+	__u32 owner = c->w->layout.frame_owner;
+
+	return owner != PY_NONE &&
+	       ((__u8 *)c->s->frame)[owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR;
+}
+
 /*
  * Was the innermost call, of which no exit was seen, left at a yield? A generator's frame is there
  * still; of others nothing is left.
  */
-static __always_inline bool has_yielded(const struct call_run *c)
+static __always_inline bool has_yielded(const struct call_run *c, const struct pmt_open_call *o)
 {
 	const struct py_layout *l = &c->w->layout;
-	const struct pmt_open_call *o = innermost(c);
 
-	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) &&
-	       ((__u8 *)c->s->frame)[l->frame_owner & (PMT_FRAME_BYTES - 1)] == OWNER_GENERATOR &&
+	return l->frame_instr != PY_NONE && o && read_frame(c, o->frame) && is_generators(c) &&
 	       frame_code(c) == o->code && stands_at(c, PMT_OP_YIELD);
 }
 
 /* Calls above the one that was found have ended: by an exception, or with their exits not probed. */
 static long close_above(__u32 i, struct call_run *c)
 {
+	const struct pmt_open_call *o;
+
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
-	close_call(c->t, c->thread,
-		   !c->s->seek.found ? END_LOST
-		   : has_yielded(c)  ? END_YIELD
-				     : END_UNWIND);
+	o = innermost(c);
+	close_call(c->t, c->thread, o,
+		   !c->s->seek.found   ? END_LOST
+		   : has_yielded(c, o) ? END_YIELD
+				       : END_UNWIND);
 	return 0;
 }
 
+/* Is one of the frames in seek.hops an open call? Those behind it are too. */
 static long look_below(__u32 i, struct call_run *c)
 {
 	struct scratch *s = c->s;
@@ -201,7 +215,12 @@ static long look_below(__u32 i, struct call_run *c)
 	if (!s->seek.at)
 		return 1;
 	o = open_at(c->thread, s->seek.at - 1);
-	if (o && o->frame == s->seek.frame) {
+	for (__u32 hop = 0; hop < NR_HOPS && o; hop++) {
+		if (hop >= s->seek.nr)
+			break;
+		if (o->frame != s->seek.hops[hop])
+			continue;
+		s->seek.nr = hop;
 		s->seek.found = 1;
 		return 1;
 	}
@@ -210,9 +229,8 @@ static long look_below(__u32 i, struct call_run *c)
 }
 
 /* Among the newest nr calls; what lies above it has ended. */
-static __always_inline bool seek_call(struct call_run *c, __u64 frame, __u32 nr)
+static __always_inline bool seek_call(struct call_run *c, __u32 nr)
 {
-	c->s->seek.frame = frame;
 	c->s->seek.at = c->t->depth;
 	c->s->seek.found = 0;
 	bpf_loop(nr, look_below, c, 0);
@@ -232,7 +250,7 @@ static long note_hop(__u32 i, struct call_run *c)
 		s->seek.found = 1;
 		return 1;
 	}
-	if (!frame || s->seek.nr >= NR_HOPS)
+	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= NR_HOPS)
 		return 1;
 	s->seek.hops[s->seek.nr & (NR_HOPS - 1)] = frame;
 	s->seek.nr++;
@@ -245,7 +263,7 @@ static long open_hop(__u32 i, struct call_run *c)
 {
 	struct pmt_open_call *below = innermost(c);
 	struct scratch *s = c->s;
-	__u64 frame;
+	__u64 frame, previous;
 
 	if (!s->seek.nr)
 		return 1;
@@ -253,41 +271,44 @@ static long open_hop(__u32 i, struct call_run *c)
 	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
 	if (!read_frame(c, frame))
 		return 1;
-	open_call(c, frame, below ? below->frame : 0, BEGIN_UNSEEN);
+	c->owner = below ? below->owner : 0;
+	if (below) {
+		previous = below->frame;
+	} else {
+		/* its end is known by it */
+		previous = python_frame(c, frame_u64(s, c->w->layout.frame_previous));
+		if (!read_frame(c, frame))
+			return 1;
+	}
+	open_call(c, frame, previous, BEGIN_UNSEEN);
 	return 0;
 }
 
-/*
- * Makes frame (as python_frame() gives it; 0: none) the innermost call. Returns false if that is
- * impossible.
- */
-static __noinline int heal(struct call_run *c, __u64 frame)
+static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 {
-	struct pmt_open_call *o;
-	struct scratch *s;
+	const struct pmt_open_call *o = innermost(c);
+	struct scratch *s = c->s;
 
-	if (!c || !c->s || !c->w || !c->t)
-		return 0;
-	s = c->s;
-	o = innermost(c);
 	if (o && o->frame == frame)
-		return 1;
+		return true;
 	if (!frame) {
 		s->seek.at = 0;
 		s->seek.found = 1;
 		bpf_loop(MAX_DEPTH, close_above, c, 0);
-		return 1;
+		return true;
 	}
-	if (c->t->depth && seek_call(c, frame, NEAR_CALLS))
-		return 1;
+	s->seek.hops[0] = frame;
+	s->seek.nr = 1;
+	if (c->t->depth && seek_call(c, NEAR_CALLS))
+		return true;
 	s->seek.frame = frame;
 	s->seek.nr = 0;
 	s->seek.found = 0;
 	if (c->t->depth) {
 		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
-		if (!s->seek.found && seek_call(c, frame, MAX_DEPTH))
-			return 1;
-		if (!s->seek.found) {
+		if (!s->seek.found && !s->seek.nr)
+			return false; /* it cannot be read */
+		if (!s->seek.found && !seek_call(c, MAX_DEPTH)) {
 			/* another stack altogether */
 			count_call(PMT_CALL_RESET);
 			s->seek.at = 0;
@@ -301,6 +322,29 @@ static __noinline int heal(struct call_run *c, __u64 frame)
 	bpf_loop(NR_HOPS, open_hop, c, 0);
 	o = innermost(c);
 	return o && o->frame == frame;
+}
+
+/*
+ * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
+ * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and not at every call: it
+ * looks up for itself what its callers have, which is as rare as it is dear.
+ */
+__weak int heal(__u64 frame)
+{
+	struct call_run c = {.thread = bpf_get_current_pid_tgid()};
+	__u32 tgid = c.thread >> 32;
+	bool healed = false;
+
+	c.w = bpf_map_lookup_elem(&walks, &tgid);
+	c.t = bpf_map_lookup_elem(&call_threads, &c.thread);
+	if (!c.w || !c.t)
+		return 0;
+	c.s = scratch_take();
+	if (c.s) {
+		healed = heal_run(&c, frame);
+		scratch_give(c.s);
+	}
+	return healed;
 }
 
 #endif

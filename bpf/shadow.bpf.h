@@ -29,10 +29,11 @@ static __always_inline struct pmt_open_call *innermost(const struct call_run *c)
 	return c->t->depth ? open_at(c->thread, c->t->depth - 1) : NULL;
 }
 
-/* Of the innermost call. Its end, in the words of enum call_end, is counted. */
-static __always_inline void close_call(struct pmt_call_thread *t, __u64 thread, __u32 end)
+/* o is the innermost call. Its end, in the words of enum call_end, is counted. */
+static __always_inline void close_call(struct pmt_call_thread *t, __u64 thread,
+				       const struct pmt_open_call *o, __u32 end)
 {
-	struct pmt_open_call *o, *below;
+	struct pmt_open_call *below;
 	struct pmt_call_sum *sum;
 	__u64 ns = 0;
 	__s64 net;
@@ -40,7 +41,6 @@ static __always_inline void close_call(struct pmt_call_thread *t, __u64 thread, 
 	if (!t->depth)
 		return;
 	t->depth--;
-	o = open_at(thread, t->depth);
 	if (!o)
 		return;
 	if (cfg_time) {

@@ -113,7 +113,7 @@ static long close_open(__u32 i, __u64 *thread)
 	struct pmt_open_key key = {.tid = (__u32)*thread, .depth = i};
 
 	if (t)
-		close_call(t, *thread, END_OPEN);
+		close_call(t, *thread, t->depth ? open_at(*thread, t->depth - 1) : NULL, END_OPEN);
 	/* also what lies above the depth it had */
 	return bpf_map_delete_elem(&opened, &key) && (!t || !t->depth);
 }

@@ -19,11 +19,12 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/user.a
 # --- BPF: needs root; run from the top of the tree --------------------------------------------
 bpf_sources_tests := $(wildcard tests/bpf/test_*.c)
 bpf_tests := $(bpf_sources_tests:tests/bpf/%.c=$(B)/tests/bpf/%)
-bpf_test_objects := $(B)/tests/bpf/bpf_test.o $(filter $(B)/user/trace/% $(B)/user/base/% \
+bpf_test_helpers := bpf_test call_scene fake_calls
+bpf_test_objects := $(bpf_test_helpers:%=$(B)/tests/bpf/%.o) $(filter $(B)/user/trace/% $(B)/user/base/% \
 	$(B)/user/model/%,$(user_objects))
 
 $(B)/tests/bpf/%.o: our_cflags += -Itests/bpf
-$(B)/tests/bpf/bpf_test.o $(bpf_sources_tests:%.c=$(B)/%.o): | $(B)/pymemtrace.skel.h
+$(bpf_test_helpers:%=$(B)/tests/bpf/%.o) $(bpf_sources_tests:%.c=$(B)/%.o): | $(B)/pymemtrace.skel.h
 
 $(B)/tests/bpf/fake_interp: $(B)/tests/bpf/fake_interp.o
 	$(call msg,LD,$@)

@@ -19,6 +19,9 @@ enum pmt_call_site {
 	PMT_SITES
 };
 
+/* In the cookie too: no other handler's code leads to the site, so that a hit can be nothing else. */
+#define PMT_SITE_EXCLUSIVE (1u << 8)
+
 /* Bits of an opcode. */
 #define PMT_OP_RESUME	    (1u << 0)
 #define PMT_OP_RESUME_CHECK (1u << 1) /* and not PMT_OP_RESUME: another handler than RESUME's */

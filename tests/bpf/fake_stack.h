@@ -25,6 +25,7 @@
 
 struct fake_thread {
 	uint64_t next, thread_id, frame;
+	uint64_t exception; /* that is on its way */
 };
 
 struct fake_str {
@@ -40,11 +41,15 @@ struct fake_code {
 	uint64_t name, file, table;
 	int32_t first_line;
 	uint32_t pad;
+	uint16_t units[8]; /* opcode, and its argument in the high byte */
 };
 
+/* What frames of all versions have; how much of it a version has, says the layout. */
 struct fake_frame {
 	uint64_t previous, code;
+	uint64_t instr, stacktop;
 	int32_t lasti;
+	int8_t state;
 	uint8_t owner;
 };
 

@@ -142,12 +142,14 @@ static void a_refusal_is_quoted(void **state)
 	assert_non_null(skel);
 	bpf_object__for_each_program (program, skel->obj)
 		bpf_program__set_autoload(program, false);
-	bpf_program__set_autoload(skel->progs.on_arena_alloc, true);
+	bpf_program__set_autoload(skel->progs.on_arena_mapped, true);
 	/* No program of this type may read registers. */
-	bpf_program__set_type(skel->progs.on_arena_alloc, BPF_PROG_TYPE_SOCKET_FILTER);
+	bpf_program__set_type(skel->progs.on_arena_mapped, BPF_PROG_TYPE_SOCKET_FILTER);
 	libbpf_log_start();
 	assert_true(pymemtrace_bpf__load(skel) < 0);
-	assert_non_null(strstr(libbpf_log_tail(), "invalid bpf_context access"));
+	/* of 6.1, the second: there a helper's turn comes first */
+	assert_true(strstr(libbpf_log_tail(), "invalid bpf_context access") ||
+		    strstr(libbpf_log_tail(), "unknown func bpf_"));
 	assert_null(strstr(libbpf_log_tail(), "processed "));
 	pymemtrace_bpf__destroy(skel);
 }

@@ -17,12 +17,6 @@
 #define STEPPED_NS 10000 /* where it cannot be measured: in a single step, or emulated */
 #define USUAL_NS   700
 
-/* What a probe at an instruction costs. */
-struct site_cost {
-	uint8_t length, bytes[15];
-	uint64_t ns; /* 0: not measured */
-};
-
 /* A file whose sites are in the table. */
 struct probed_file {
 	uint64_t dev, inode;
@@ -36,7 +30,6 @@ void call_sites_init(struct call_sites *s, const struct options *o, struct trace
 
 void call_sites_done(struct call_sites *s)
 {
-	free(s->costs);
 	free(s->files);
 }
 
@@ -59,27 +52,28 @@ static bool is_usual(const struct python_call_info *info, const struct python_ca
 	return true;
 }
 
-/* Measured once for each kind of instruction. */
+/*
+ * No probe is put there: exits that nobody wants; and where a yield would have to be single-stepped
+ * (3.13), for a generator that was left there shows it in its frame.
+ */
+static bool is_left_out(const struct call_sites *s, const struct python_call_site *site)
+{
+	if (is_entry(site))
+		return false;
+	return s->o->calls.no_exits ||
+	       (site->role == PMT_SITE_YIELD && !site->emulated && !s->o->calls.allow_slow);
+}
+
+/* ns; 0: not measured */
 static uint64_t measure(struct call_sites *s, const struct python_call_site *site)
 {
 	struct fault f = {0};
-	struct site_cost *more, cost = {.length = site->length};
+	uint64_t ns;
 
-	for (size_t i = 0; i < s->nr_costs; i++)
-		if (s->costs[i].length == site->length &&
-		    !memcmp(s->costs[i].bytes, site->bytes, site->length))
-			return s->costs[i].ns;
-	memcpy(cost.bytes, site->bytes, sizeof(cost.bytes));
-	if (trace_probe_cost(s->trace, site->bytes, site->length, &cost.ns, &f)) {
-		cost.ns = 0;
-		log_debug("the cost of a probe in %s is not measured: %s", site->name, f.text);
-	}
-	more = reallocarray(s->costs, s->nr_costs + 1, sizeof(*more));
-	if (!more)
-		return cost.ns;
-	s->costs = more;
-	s->costs[s->nr_costs++] = cost;
-	return cost.ns;
+	if (!trace_probe_cost(s->trace, site->bytes, site->length, &ns, &f))
+		return ns;
+	log_debug("the cost of a probe in %s is not measured: %s", site->name, f.text);
+	return 0;
 }
 
 static uint64_t expected_ns(const struct python_call_site *site, uint64_t measured)
@@ -117,7 +111,7 @@ static int check_slow(struct call_sites *s, const struct python_call_info *info,
 		bool exit = !is_entry(site);
 		uint64_t ns;
 
-		if (exit && s->o->calls.no_exits)
+		if (is_left_out(s, site))
 			continue;
 		ns = expected_ns(site, measure(s, site));
 		if ((site->emulated && ns <= SLOW_NS) || ns <= slow_ns[exit])
@@ -136,6 +130,21 @@ static int check_slow(struct call_sites *s, const struct python_call_info *info,
 	return 0;
 }
 
+static void say_unseen_yields(struct call_sites *s, const struct python_call_info *info)
+{
+	for (uint32_t i = 0; i < info->nr_sites && !s->told_yields; i++) {
+		const struct python_call_site *site = &info->sites[i];
+
+		if (s->o->calls.no_exits || !is_left_out(s, site))
+			continue;
+		s->told_yields = true;
+		report_note(s->o,
+			    "yields are learnt from what runs next%s: a probe in %s would be "
+			    "single-stepped, 10 us each (--allow-slow)",
+			    s->o->calls.log ? ", and not logged" : "", site->name);
+	}
+}
+
 /* ns of the dearest; an estimate that is too high is the better one. */
 static void add_costs(struct call_sites *s, const struct python_call_info *info)
 {
@@ -145,7 +154,7 @@ static void add_costs(struct call_sites *s, const struct python_call_info *info)
 
 		if (is_entry(site) && is_usual(info, site))
 			s->entry_ns = max(s->entry_ns, ns);
-		else if (!is_entry(site) && !s->o->calls.no_exits && is_usual(info, site))
+		else if (!is_entry(site) && !is_left_out(s, site) && is_usual(info, site))
 			s->exit_ns = max(s->exit_ns, ns);
 	}
 }
@@ -173,7 +182,7 @@ static int list(struct call_sites *s, pid_t pid, const struct python_call_info *
 			.cost_ns = measure(s, site),
 		};
 
-		if (!is_entry(site) && s->o->calls.no_exits)
+		if (is_left_out(s, site))
 			continue;
 		if (calls_add_site(s->table, &row))
 			return -ENOMEM;
@@ -194,15 +203,18 @@ int call_sites_attach(struct call_sites *s, pid_t pid, struct python *p, struct 
 	err = check_slow(s, &info, f);
 	if (err)
 		return err;
+	say_unseen_yields(s, &info);
 	add_costs(s, &info);
 	if (list(s, pid, &info))
 		return fault_errno(f, ENOMEM, "cannot attach to %s", info.file_name);
 	for (uint32_t i = 0; i < info.nr_sites && i < PYTHON_MAX_SITES; i++) {
-		if (!is_entry(&info.sites[i]) && (s->o->calls.no_exits || s->entries_only))
+		if (is_left_out(s, &info.sites[i]) ||
+		    (s->entries_only && !is_entry(&info.sites[i])))
 			continue;
 		sites[nr++] = (struct trace_call_site){
 			.offset = info.sites[i].offset,
 			.role = (enum pmt_call_site)info.sites[i].role,
+			.exclusive = !info.sites[i].shared,
 			.name = info.sites[i].name,
 		};
 	}

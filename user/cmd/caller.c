@@ -279,6 +279,7 @@ static void note_empty(struct caller *r)
 {
 	const struct options *o = r->o;
 	const struct calls *c = r->table;
+	char entries[32];
 
 	if (c->nr_functions || (!r->nr_probed && r->nr_refused))
 		return;
@@ -290,9 +291,9 @@ static void note_empty(struct caller *r)
 			    "at work in C");
 	else if (o->include || o->exclude || o->calls.depth || o->calls.nr_tids)
 		report_note(o,
-			    "what is asked for was not entered: %" PRIu64
-			    " entries of other functions or threads were left out",
-			    c->entries);
+			    "what is asked for was not entered: %s entries of other functions or "
+			    "threads were left out",
+			    text_thousands(entries, (int64_t)c->entries, false));
 }
 
 static int finish(struct caller *r, struct fault *f)

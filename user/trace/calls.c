@@ -185,6 +185,11 @@ void calls_close(struct trace *t)
 	t->calls = NULL;
 }
 
+static uint64_t cookie_of(const struct trace_call_site *s)
+{
+	return s->role | (s->exclusive ? PMT_SITE_EXCLUSIVE : 0);
+}
+
 static int attach_perf(struct call_link *l, struct trace *t, int file_fd,
 		       const struct trace_call_site *sites, size_t nr, struct fault *f)
 {
@@ -195,7 +200,7 @@ static int attach_perf(struct call_link *l, struct trace *t, int file_fd,
 	if (!l->perf)
 		return fault_errno(f, ENOMEM, "cannot attach");
 	for (size_t i = 0; i < nr; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = sites[i].role);
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookie_of(&sites[i]));
 
 		l->perf[i] = bpf_program__attach_uprobe_opts(t->skel->progs.on_call_site,
 							     l->pid ? l->pid : -1, path,
@@ -224,7 +229,7 @@ static int attach_multi(struct call_link *l, struct trace *t, int file_fd, const
 
 	for (size_t i = 0; i < nr; i++) {
 		offsets[i] = sites[i].offset;
-		cookies[i] = sites[i].role;
+		cookies[i] = cookie_of(&sites[i]);
 	}
 	l->fd = uprobe_multi_link(bpf_program__fd(t->skel->progs.on_call_site), file_fd, l->pid,
 				  offsets, cookies, nr);

@@ -27,6 +27,14 @@ struct ended_calls {
 	UT_hash_handle hh;
 };
 
+#define STUB_BYTES 32
+
+/* What a probe at an instruction, put into a function of its own, has been found to cost. */
+struct probe_cost {
+	uint8_t stub[STUB_BYTES];
+	uint64_t ns; /* per hit */
+};
+
 struct call_probes {
 	struct call_link *links;
 	size_t nr;
@@ -35,6 +43,8 @@ struct call_probes {
 	struct ring_buffer *log;
 	trace_log_fn *each; /* during trace_read_log */
 	void *ctx;
+	struct probe_cost costs[16];
+	size_t nr_costs;
 	uint64_t own_hits; /* of probes that we tried out on ourselves */
 };
 

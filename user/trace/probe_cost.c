@@ -20,9 +20,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define STUB_BYTES 32
-#define RUNS	   400
-#define ROUNDS	   5
+#define RUNS   400
+#define ROUNDS 5
 
 /*
  * A function that begins with the instruction and comes back whatever it does: branches go to what
@@ -47,9 +46,10 @@ static void make_stub(const uint8_t *insn, size_t length, uint8_t stub[STUB_BYTE
 	} else if (length == 5 && op == 0xe9) {
 		memcpy(stub, (const uint8_t[]){op, 0, 0, 0, 0}, 5);
 	} else if (length == 2 && (op == 0xeb || (op >= 0x70 && op <= 0x7f))) {
-		memcpy(stub, (const uint8_t[]){op, 0}, 2);
+		/* the condition makes no difference */
+		memcpy(stub, (const uint8_t[]){op == 0xeb ? op : 0x74, 0}, 2);
 	} else if (length == 6 && op == 0x0f && insn[1] >= 0x80 && insn[1] <= 0x8f) {
-		memcpy(stub, (const uint8_t[]){op, insn[1], 0, 0, 0, 0}, 6);
+		memcpy(stub, (const uint8_t[]){op, 0x84, 0, 0, 0, 0}, 6);
 	} else if (length && length < STUB_BYTES &&
 		   (op == 0x90 || (op == 0x0f && length > 1 && insn[1] == 0x1f))) {
 		memcpy(stub, insn, length);
@@ -72,13 +72,10 @@ static void stub_done(struct stub *s)
 		close(s->fd);
 }
 
-static int stub_open(struct stub *s, const uint8_t *insn, size_t length)
+static int stub_open(struct stub *s, const uint8_t bytes[STUB_BYTES])
 {
-	uint8_t bytes[STUB_BYTES];
-
-	make_stub(insn, length, bytes);
 	s->fd = memfd_create("pymemtrace-probe", MFD_CLOEXEC);
-	if (s->fd < 0 || write(s->fd, bytes, sizeof(bytes)) != sizeof(bytes))
+	if (s->fd < 0 || write(s->fd, bytes, STUB_BYTES) != STUB_BYTES)
 		return -errno;
 	s->code = mmap(NULL, STUB_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE, s->fd, 0);
 	return s->code == MAP_FAILED ? -errno : 0;
@@ -145,8 +142,8 @@ static int attach(struct trace *t, const struct stub *s, pid_t pid, struct bpf_l
 }
 
 /* ns a hit, above what the instruction costs without a probe; and how many hits were counted. */
-static int measure(struct trace *t, const uint8_t *insn, size_t length, bool by_pid,
-		   uint64_t *ret_ns, uint64_t *ret_hits)
+static int measure(struct trace *t, const uint8_t stub[STUB_BYTES], bool by_pid, uint64_t *ret_ns,
+		   uint64_t *ret_hits)
 {
 	_cleanup_(stub_done) struct stub s = {.fd = -1};
 	uint64_t before[PMT_CALL_COUNTS], after[PMT_CALL_COUNTS];
@@ -155,7 +152,7 @@ static int measure(struct trace *t, const uint8_t *insn, size_t length, bool by_
 	int64_t bare;
 	int fd, err;
 
-	err = stub_open(&s, insn, length);
+	err = stub_open(&s, stub);
 	if (!err)
 		err = run_in_thread(&s);
 	bare = s.best_ns;
@@ -183,22 +180,39 @@ static int measure(struct trace *t, const uint8_t *insn, size_t length, bool by_
 
 bool probe_filters_by_pid(struct trace *t)
 {
-	static const uint8_t nop[] = {0x90};
+	static const uint8_t nop = 0x90;
+	uint8_t stub[STUB_BYTES];
 	uint64_t ns, hits;
 
-	return !measure(t, nop, sizeof(nop), true, &ns, &hits) && hits == (uint64_t)RUNS * ROUNDS;
+	make_stub(&nop, sizeof(nop), stub);
+	return !measure(t, stub, true, &ns, &hits) && hits == (uint64_t)RUNS * ROUNDS;
 }
 
 int trace_probe_cost(struct trace *t, const uint8_t *insn, size_t length, uint64_t *ret_ns,
 		     struct fault *f)
 {
+	struct call_probes *p = t->calls;
+	struct probe_cost *cost;
+	uint8_t stub[STUB_BYTES];
 	uint64_t hits;
-	int err = t->calls ? measure(t, insn, length, false, ret_ns, &hits) : -EINVAL;
+	int err;
 
+	make_stub(insn, length, stub);
+	for (size_t i = 0; p && i < p->nr_costs; i++)
+		if (!memcmp(p->costs[i].stub, stub, sizeof(stub))) {
+			*ret_ns = p->costs[i].ns;
+			return 0;
+		}
+	err = p ? measure(t, stub, false, ret_ns, &hits) : -EINVAL;
 	if (err)
 		return fault_errno(f, -err, "cannot measure what a probe costs here");
 	if (hits != (uint64_t)RUNS * ROUNDS)
 		return fault_set(f, ENXIO, "%llu of %d hits of a probe were counted",
 				 (unsigned long long)hits, RUNS * ROUNDS);
+	if (p->nr_costs < ARRAY_SIZE(p->costs)) {
+		cost = &p->costs[p->nr_costs++];
+		memcpy(cost->stub, stub, sizeof(stub));
+		cost->ns = *ret_ns;
+	}
 	return 0;
 }

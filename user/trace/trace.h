@@ -163,6 +163,7 @@ void trace_stop(struct trace *t);
 struct trace_call_site {
 	uint64_t offset;
 	enum pmt_call_site role;
+	bool exclusive;	  /* no other code than this handler's leads to it */
 	const char *name; /* for messages */
 };
 

@@ -10,7 +10,8 @@ HOW is
   cpymemtrace DIR   runs it under pymemtrace's cPyMemTrace.Profile, whose logs go to DIR
 
 The last of a row is how it came about: "", "throw" or "close" (entered by an exception), "unwind"
-(left by one), "closed" (by that of close(), where it stood).
+(left by one), "closed" (by that of close(), where it stood), "yield" (of `yield from` since 3.11 only).
+Nothing yields None: a hook could not tell that from an exception.
 """
 import _thread
 import gc
@@ -32,12 +33,12 @@ def operation(code, at):
 def left(frame, value):
     """How a frame is left: an exception has None for its value, and is where it was raised."""
     stood = ENTERED.pop(frame, None)
-    if value is not None:
-        return ''
+    at = operation(frame.f_code, frame.f_lasti)
+    if value is not None:  # in 3.13 f_lasti of a frame that yields is behind it
+        return 'yield' if at in ('YIELD_VALUE', 'RESUME') else ''
     if stood and stood[1] == frame.f_lasti:  # where it yielded, and nothing was run
         return 'closed' if stood[0] == 'close' else 'unwind'
-    at = operation(frame.f_code, frame.f_lasti)
-    return '' if at in ('RETURN_VALUE', 'RETURN_CONST', 'YIELD_VALUE') else 'unwind'
+    return '' if at in ('RETURN_VALUE', 'RETURN_CONST') else 'unwind'
 
 
 def hook_of(rows):

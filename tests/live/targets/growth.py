@@ -4,12 +4,13 @@ pages that is known by construction: each touches pages of its own, in one call 
 
 Blocks in pause(2), does it all, then tells on stderr, as JSON, and blocks again:
 
-    {"truth": {"outer": [30, 0, 4], ...}, "totals": {"outer": 150, ...},
+    {"truth": {"outer": [30, 0, 4], ...}, "totals": {"outer": 150, ...}, "largest": {"outer": 150, ...},
      "steps": {"step_nested": 614400, ...}}
 
 pages that each function grew and shrank by itself, and how many more the interpreter may take for it;
-how many it grew by with all that it called; by how many bytes the kernel's figure of its RSS changed
-in each step.
+how many it grew by with all that it called, and the most in a single call; by how many bytes the
+kernel's figure of its RSS changed in each step. Steps of other files (calls_growth.py) come before
+main().
 """
 import functools
 import importlib
@@ -30,6 +31,7 @@ ONES = memoryview(b'\x01' * 4096)
 KEEP = []
 TRUTH = {}
 TOTALS = {}
+LARGEST = {}
 STEPS = {}
 STATM = 100  # its own /proc/self/statm: the root may have no /proc
 DEBUG = hasattr(sys, 'gettotalrefcount')  # may find no extension modules but a release build's
@@ -50,6 +52,10 @@ def truth(name, grown, shrunk=0, own=OWN_PAGES):
 
 def totals(**pages):
     TOTALS.update(pages)
+
+
+def largest(**pages):
+    LARGEST.update(pages)
 
 
 def resident():
@@ -76,7 +82,7 @@ def outer():
 def step_nested():
     outer()
     truth('inner', 70), truth('middle', 50), truth('outer', 30)
-    totals(middle=120, outer=150)
+    totals(middle=120, outer=150), largest(inner=70, middle=120, outer=150)
 
 
 def produce(n):
@@ -477,7 +483,8 @@ def main():
     sys.modules.pop('grown_module', None)
     signal.pause()
     all_steps(sys.argv[1:])
-    sys.stderr.write(json.dumps({'truth': TRUTH, 'totals': TOTALS, 'steps': STEPS}) + '\n')
+    sys.stderr.write(json.dumps({'truth': TRUTH, 'totals': TOTALS, 'largest': LARGEST,
+                                 'steps': STEPS}) + '\n')
     sys.stderr.flush()
     signal.pause()
 

@@ -191,6 +191,10 @@ def halfway(n):
         plain(n)
 
 
+def fails_at_once():
+    return [][0]
+
+
 class Context:
     def __enter__(self):
         return self
@@ -209,6 +213,11 @@ def exceptions():
                 plain(5)
         with Context():
             raises(OSError())
+    for i in range(20):  # nothing else is called meanwhile, and its frame is at the same place
+        try:
+            fails_at_once()
+        except IndexError:
+            pass
     try:
         from_the_bottom(20)
     except IndexError:

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "call_scene.h"
+
+#include "base/cleanup.h"
+#include "pymemtrace.skel.h"
+#include "trace/session.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void on_code(void *ctx, const struct pmt_code_rec *r)
+{
+	struct call_scene *s = ctx;
+
+	assert_in_range(r->id, 1, MAX_CALL_IDS - 1);
+	s->fn_of[r->id] = r->first_line - 1;
+	s->nr_codes++;
+}
+
+static void on_stack(void *ctx, const struct pmt_stack_rec *r)
+{
+	fail_msg("a stack was walked");
+}
+
+static void on_child(void *ctx, const struct pmt_child_rec *r)
+{
+}
+
+void scene_attach(struct call_scene *s, pid_t pid)
+{
+	static const enum pmt_call_site of_eval[] = {PMT_SITE_ENTER, PMT_SITE_LEAVE};
+	static const enum pmt_call_site of_handlers[] = {PMT_SITE_RESUME, PMT_SITE_RESUME_CHECK,
+							 PMT_SITE_RETURN, PMT_SITE_YIELD,
+							 PMT_SITE_CLEAR};
+	const bool eval = vm->style < STYLE_311;
+	const enum pmt_call_site *roles = eval ? of_eval : of_handlers;
+	const size_t nr = eval ? ARRAY_SIZE(of_eval) : ARRAY_SIZE(of_handlers);
+	_cleanup_fd_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct trace_call_site sites[PMT_SITES] = {};
+	struct fault f = {};
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	for (size_t i = 0; i < nr; i++)
+		sites[i] = (struct trace_call_site){
+			.offset = file_offset((const void *)(uintptr_t)vm_sites[roles[i]]),
+			.role = roles[i],
+			.name = "a site",
+		};
+	assert_no_fault(trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites,
+					   nr, &f),
+			f);
+	assert_true(trace_calls_attached(s->t));
+}
+
+static const struct trace_calls everything = {.exits = true, .max_calls = 1024};
+static struct trace *shared;
+
+/* In the session t. */
+static struct call_scene begin(struct trace *t, enum fake_style style, uint32_t flags)
+{
+	const struct pmt_target what = {.flags = flags};
+	struct call_scene s = {.t = t, .shared = t == shared};
+	struct pmt_walk walk;
+	struct fault f = {};
+	char done;
+
+	vm_init(style);
+	walk = vm_walk();
+	s.child = child_start(vm_main);
+	child_read(&s.child, &done, 1);
+	assert_no_fault(trace_set_target(t, s.child.pid, &what, &f), f);
+	assert_no_fault(trace_set_walk(t, s.child.pid, &walk, &f), f);
+	s.tgid = trace_tgid(t, s.child.pid);
+	scene_attach(&s, s.child.pid);
+	assert_int_equal(trace_read_call_counts(t, s.before), 0);
+	trace_collect_calls(t, true);
+	return s;
+}
+
+struct call_scene scene_open_with(enum fake_style style, const struct trace_options *o,
+				  uint32_t flags)
+{
+	return begin(open_session_with(o), style, flags);
+}
+
+struct call_scene scene_open(enum fake_style style, const struct trace_calls *calls)
+{
+	const struct trace_options o = {.calls = calls, .max_stacks = 1000};
+
+	return scene_open_with(style, &o, 0);
+}
+
+struct call_scene scene_begin(enum fake_style style)
+{
+	const struct trace_options o = {.calls = &everything, .max_stacks = 1000};
+
+	if (!shared)
+		shared = open_session_with(&o);
+	return begin(shared, style, 0);
+}
+
+void scene_close(struct call_scene *s)
+{
+	assert_int_equal(child_end(&s->child), 0);
+	if (!s->shared) {
+		close_session(s->t);
+		return;
+	}
+	trace_detach_calls(s->t);
+	assert_false(trace_calls_attached(s->t));
+	assert_int_equal(trace_remove_target(s->t, s->child.pid), 0);
+}
+
+int scenes_set_up(void **state)
+{
+	return vm_map() ? 0 : -1;
+}
+
+int scenes_tear_down(void **state)
+{
+	if (shared)
+		close_session(shared);
+	shared = NULL;
+	return 0;
+}
+
+void run_last(struct call_scene *s, void (*what)(void))
+{
+	child_write(&s->child, &what, sizeof(what));
+}
+
+void run(struct call_scene *s, void (*what)(void))
+{
+	char done;
+
+	run_last(s, what);
+	child_read(&s->child, &done, 1);
+}
+
+static void on_call(void *ctx, const struct trace_call_sum *sum)
+{
+	struct call_scene *s = ctx;
+
+	if (sum->tgid != s->tgid && sum->tgid != s->fork_tgid)
+		return;
+	assert_in_range(s->nr_rows, 0, MAX_CALL_ROWS - 1);
+	s->rows[s->nr_rows++] = *sum;
+}
+
+void look(struct call_scene *s)
+{
+	const struct trace_sink sink = {
+		.code = on_code, .stack = on_stack, .child = on_child, .ctx = s};
+	struct fault f = {};
+	int64_t sum = 0;
+
+	assert_int_equal(trace_read_stacks(s->t, &sink), 0);
+	s->nr_rows = 0;
+	assert_int_equal(trace_read_calls(s->t, on_call, s), 0);
+	assert_int_equal(trace_read_call_counts(s->t, s->n), 0);
+	for (int i = 0; i < PMT_CALL_COUNTS; i++)
+		s->n[i] -= s->before[i];
+	assert_no_fault(trace_read(s->t, s->child.pid, &s->counts, &f), f);
+	for (unsigned int i = 0; i < s->nr_rows; i++)
+		if (s->rows[i].tgid == s->tgid)
+			sum += (int64_t)(s->rows[i].growth - s->rows[i].shrink);
+	for (int i = 0; i < PMT_CAUSES; i++) {
+		const struct pmt_change *c = &s->counts.counts.causes[PMT_ON_RSS][i];
+
+		s->causes[i] = (int64_t)(c->growth - c->shrink) / PAGE;
+		sum += (int64_t)(c->growth - c->shrink);
+	}
+	assert_int_equal(sum, s->counts.rss.anon + s->counts.rss.file + s->counts.rss.shmem -
+				      s->counts.rss_begin);
+}
+
+struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32_t tid)
+{
+	struct trace_call_sum sum = {.fn = fn, .tid = tid, .largest = INT64_MIN};
+
+	for (unsigned int i = 0; i < s->nr_rows; i++) {
+		const struct trace_call_sum *r = &s->rows[i];
+
+		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn || (tid && r->tid != tid))
+			continue;
+		sum.calls += r->calls;
+		sum.resumes += r->resumes;
+		sum.returns += r->returns;
+		sum.yields += r->yields;
+		sum.unwinds += r->unwinds;
+		sum.lost += r->lost;
+		sum.open += r->open;
+		sum.growth += r->growth;
+		sum.shrink += r->shrink;
+		sum.total += r->total;
+		sum.largest = max(sum.largest, r->largest);
+		sum.arenas += r->arenas;
+		sum.pools += r->pools;
+		sum.self_ns += r->self_ns;
+		sum.total_ns += r->total_ns;
+	}
+	return sum;
+}
+
+void expect(const struct call_scene *s, unsigned int fn, uint32_t tid, const struct want *w,
+	    const char *file, int line)
+{
+	const struct trace_call_sum sum = sum_of(s, fn, tid);
+	const struct {
+		const char *name;
+		int64_t got, want;
+	} figures[] = {
+		{"calls", sum.calls, w->calls},
+		{"resumes", sum.resumes, w->resumes},
+		{"returns", sum.returns, w->returns},
+		{"yields", sum.yields, w->yields},
+		{"unwinds", sum.unwinds, w->unwinds},
+		{"lost", sum.lost, w->lost},
+		{"open", sum.open, w->open},
+		{"pages grown", sum.growth / PAGE, w->grew},
+		{"pages shrunk", sum.shrink / PAGE, w->shrank},
+		{"total", sum.total / PAGE, w->total},
+		{"largest", sum.largest == INT64_MIN ? NO_PAGES : sum.largest / PAGE, w->largest},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
+		if (figures[i].got != figures[i].want)
+			fail_msg("%s:%d: style %d, function %u, %s: %lld, not %lld", file, line,
+				 vm->style, fn, figures[i].name, (long long)figures[i].got,
+				 (long long)figures[i].want);
+}
+
+void assert_losses(const struct call_scene *s, enum pmt_call_count which, uint64_t n)
+{
+	for (enum pmt_call_count i = PMT_CALL_REPEATED; i < PMT_CALL_COUNTS; i++)
+		if (s->n[i] != (i == which ? n : 0))
+			fail_msg("style %d: %llu %s, not %llu", vm->style,
+				 (unsigned long long)s->n[i], trace_call_count_text(i),
+				 (unsigned long long)(i == which ? n : 0));
+}
+
+void assert_no_losses(const struct call_scene *s)
+{
+	assert_losses(s, PMT_CALL_COUNTS, 0);
+}
+
+size_t count_entries(const struct call_scene *s, const char *map)
+{
+	const struct bpf_map *m = bpf_object__find_map_by_name(s->t->skel->obj, map);
+	unsigned char key[64];
+	void *from = NULL;
+	size_t n = 0;
+
+	assert_non_null(m);
+	assert_in_range(bpf_map__key_size(m), 1, sizeof(key));
+	while (!bpf_map_get_next_key(bpf_map__fd(m), from, key)) {
+		from = key;
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_calls.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TABLE_BYTES (2ul << 20) /* that one page table maps */
+#define STACK_BYTES (64 << 10)	/* of a thread, touched before it is anybody's */
+
+/* push and nop are emulated; a single-stepped one would bring a page with its first hit. */
+#define SITE(name)                       \
+	__asm__(".pushsection .text\n"   \
+		".type " #name          \
+		", @function\n" #name    \
+		":	push %rbp\n"     \
+		"	pop %rbp\n"      \
+		"	ret\n"           \
+		".size " #name ", .-" #name "\n" \
+		".popsection\n");        \
+	void name(uint64_t arg1, uint64_t arg2)
+
+SITE(site_enter);
+SITE(site_leave);
+SITE(site_resume);
+SITE(site_resume_check);
+SITE(site_return);
+SITE(site_yield);
+SITE(site_clear);
+
+void (*const vm_sites[PMT_SITES])(uint64_t, uint64_t) = {
+	[PMT_SITE_ENTER] = site_enter,	 [PMT_SITE_LEAVE] = site_leave,
+	[PMT_SITE_RESUME] = site_resume, [PMT_SITE_RESUME_CHECK] = site_resume_check,
+	[PMT_SITE_RETURN] = site_return, [PMT_SITE_YIELD] = site_yield,
+	[PMT_SITE_CLEAR] = site_clear,
+};
+
+struct fake_calls *vm;
+
+/* A thread, as the child knows it. */
+struct vm_thread {
+	struct fake_thread *state;
+	struct fake_frame *frames; /* room for its stack */
+	unsigned int depth;
+	char *region;
+	size_t at; /* pages of it that were touched */
+	void (*run)(void);
+};
+
+static struct vm_thread threads[VM_THREADS];
+static __thread struct vm_thread *me;
+
+bool vm_map(void)
+{
+	vm = mmap(NULL, sizeof(*vm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return vm != MAP_FAILED;
+}
+
+void vm_init(enum fake_style style)
+{
+	static const uint16_t units[] = {
+		[AT_START] = OP_RESUME_CHECK,	       [AT_CALL] = OP_OTHER,
+		[AT_YIELD] = OP_YIELD,		       [AT_RESUME] = OP_RESUME_CHECK | 1 << 8,
+		[AT_OTHER] = OP_OTHER,		       [AT_RETURN] = OP_RETURN,
+		[AT_RETURN + 1] = OP_OTHER | 255 << 8,
+	};
+
+	fake_world_init(&vm->world, (uint64_t)pthread_self());
+	memset(vm->deep, 0, sizeof(vm->deep));
+	memset(vm->generators, 0, sizeof(vm->generators));
+	memset(vm->said, 0, sizeof(vm->said));
+	vm->style = style;
+	vm->world.threads[0].frame = 0;
+	vm->world.current = fake_address(&vm->world.threads[0]);
+	for (int i = 0; i < NR_FAKE_CODES; i++)
+		memcpy(vm->world.codes[i].units, units, sizeof(units));
+}
+
+/* "f7" is the function 7 and its file is "f0", until a test writes others. */
+struct pmt_walk vm_walk(void)
+{
+	struct pmt_walk walk = fake_walk(&vm->world);
+	struct py_layout *l = &walk.layout;
+	bool handlers = vm->style >= STYLE_311;
+	uint8_t *ops = walk.calls.ops;
+
+	walk.current_addr = 0;
+	walk.calls.on = 1;
+	walk.calls.holder_addr = fake_address(&vm->world.current);
+	l->tstate_exception = offsetof(struct fake_thread, exception);
+	if (!handlers) {
+		walk.calls.frame_arg = vm->style == STYLE_38 ? 1 : 2;
+		l->frame_owner = PY_NONE;
+		if (vm->style == STYLE_310)
+			l->frame_state = offsetof(struct fake_frame, state);
+		else
+			l->frame_stacktop = offsetof(struct fake_frame, stacktop);
+		return walk;
+	}
+	walk.calls.clears = vm->style == STYLE_313;
+	walk.calls.shims_start = fake_address(&vm->world.codes[VM_SHIM_CODE]);
+	walk.calls.shims_end = walk.calls.shims_start + sizeof(struct fake_code);
+	ops[OP_RETURN] = PMT_OP_RETURN;
+	ops[OP_YIELD] = PMT_OP_YIELD;
+	ops[OP_RESUME] = PMT_OP_RESUME;
+	ops[OP_RESUME_CHECK] = PMT_OP_RESUME_CHECK;
+	ops[OP_LINE] = PMT_OP_ANY;
+	l->frame_lasti = PY_NONE;
+	l->frame_instr = offsetof(struct fake_frame, instr);
+	l->code_adaptive = offsetof(struct fake_code, units);
+	return walk;
+}
+
+static bool has_handlers(void)
+{
+	return vm->style >= STYLE_311;
+}
+
+static uint64_t place(const struct fake_frame *f, enum fake_place at)
+{
+	const struct fake_code *code = (const void *)(uintptr_t)f->code;
+
+	return fake_address(&code->units[at]);
+}
+
+void vm_hit(enum pmt_call_site site)
+{
+	vm_sites[site](fake_address(me->state), me->state->frame);
+}
+
+struct fake_code *vm_code(unsigned int fn)
+{
+	return &vm->world.codes[fn];
+}
+
+struct fake_frame *vm_frame(void)
+{
+	return (void *)(uintptr_t)me->state->frame;
+}
+
+struct fake_frame *vm_switch(struct fake_frame *to)
+{
+	struct fake_frame *was = vm_frame();
+
+	me->state->frame = fake_address(to);
+	return was;
+}
+
+/* pages come when the site has been passed; until 3.10 the thread state names the frame then. */
+static void enter(struct fake_frame *f, size_t pages)
+{
+	f->previous = me->state->frame;
+	/* its caller waits at the call */
+	if (vm_frame() && has_handlers())
+		vm_frame()->instr = place(vm_frame(), AT_CALL);
+	if (has_handlers()) {
+		me->state->frame = fake_address(f);
+		vm_hit(PMT_SITE_RESUME_CHECK);
+		vm_grow(pages);
+		return;
+	}
+	if (vm->style == STYLE_310)
+		site_enter(fake_address(me->state), fake_address(f));
+	else
+		site_enter(fake_address(f), fake_address(me->state));
+	vm_grow(pages);
+	me->state->frame = fake_address(f);
+	f->lasti += 2;
+}
+
+static void set_up(struct fake_frame *f, unsigned int fn)
+{
+	*f = (struct fake_frame){
+		.code = fake_address(&vm->world.codes[fn]),
+		.lasti = -2,
+	};
+	f->instr = place(f, AT_START);
+}
+
+void vm_call_growing(unsigned int fn, size_t pages)
+{
+	struct fake_frame *f = &me->frames[me->depth++];
+
+	set_up(f, fn);
+	enter(f, pages);
+}
+
+void vm_call(unsigned int fn)
+{
+	vm_call_growing(fn, 0);
+}
+
+void vm_push(unsigned int fn)
+{
+	struct fake_frame *f = &me->frames[me->depth++];
+
+	set_up(f, fn);
+	f->previous = me->state->frame;
+	f->instr = place(f, AT_CALL);
+	f->lasti = 2;
+	me->state->frame = fake_address(f);
+}
+
+static bool is_generator(const struct fake_frame *f)
+{
+	return f >= vm->generators && f < vm->generators + VM_GENERATORS;
+}
+
+/* Frames that are not generators' lie one after the other, as since 3.11. */
+static void drop(void)
+{
+	struct fake_frame *f = vm_frame();
+
+	me->state->frame = f->previous;
+	if (!is_generator(f))
+		me->depth--;
+}
+
+void vm_pop(unsigned int n)
+{
+	while (n--)
+		drop();
+}
+
+void vm_send(unsigned int generator, unsigned int fn)
+{
+	struct fake_frame *f = &vm->generators[generator];
+
+	if (!f->code)
+		set_up(f, fn);
+	else
+		f->instr = place(f, AT_RESUME);
+	enter(f, 0);
+}
+
+void vm_throw(unsigned int generator, unsigned int fn)
+{
+	struct fake_frame *f = &vm->generators[generator];
+
+	if (!has_handlers()) { /* one way in for all */
+		vm_send(generator, fn);
+		return;
+	}
+	if (!f->code)
+		set_up(f, fn);
+	vm_frame()->instr = place(vm_frame(), AT_CALL);
+	f->previous = me->state->frame;
+	me->state->frame = fake_address(f);
+}
+
+/* state: what 3.10 says; it and 3.9 have left the frame before the site. */
+static void leave(int8_t state, enum fake_place at, enum pmt_call_site site)
+{
+	struct fake_frame *f = vm_frame();
+
+	if (has_handlers()) {
+		f->instr = place(f, at);
+		vm_hit(site);
+		drop();
+		return;
+	}
+	f->state = state;
+	f->stacktop = at == AT_YIELD ? me->state->frame : 0;
+	drop();
+	vm_hit(PMT_SITE_LEAVE);
+}
+
+void vm_return(void)
+{
+	leave(1, AT_RETURN, vm->style == STYLE_313 ? PMT_SITE_CLEAR : PMT_SITE_RETURN);
+}
+
+void vm_yield(void)
+{
+	leave(-1, AT_YIELD, PMT_SITE_YIELD);
+}
+
+void vm_raise(unsigned int n)
+{
+	me->state->exception = fake_address(vm->world.type);
+	while (n--) {
+		if (vm->style == STYLE_311)
+			drop();
+		else
+			leave(2, AT_OTHER, PMT_SITE_CLEAR);
+	}
+	me->state->exception = 0;
+}
+
+/*
+ * Until 6.1 a thread keeps back what it has counted, until it takes pages away: here none, from a page
+ * table's first place, which is never touched.
+ */
+static void settle(void)
+{
+	char *p = me->region + (me->at ? me->at - 1 : 0) * PAGE;
+
+	madvise((void *)((uintptr_t)p & ~(TABLE_BYTES - 1)), PAGE, MADV_DONTNEED);
+}
+
+void vm_grow(size_t pages)
+{
+	if (!pages)
+		return;
+	while (pages) {
+		char *p = me->region + me->at++ * PAGE;
+
+		if ((uintptr_t)p % TABLE_BYTES == 0)
+			continue;
+		*(volatile char *)p = 1;
+		pages--;
+	}
+	settle();
+}
+
+void vm_shrink(size_t pages)
+{
+	while (pages) {
+		char *p = me->region + --me->at * PAGE;
+
+		if ((uintptr_t)p % TABLE_BYTES == 0)
+			continue;
+		madvise(p, PAGE, MADV_DONTNEED);
+		pages--;
+	}
+}
+
+static bool thread_init(struct vm_thread *t, struct fake_thread *state, struct fake_frame *frames)
+{
+	char *p = mmap(NULL, VM_REGION_BYTES + TABLE_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	t->state = state;
+	t->frames = frames;
+	t->region = (char *)(((uintptr_t)p + TABLE_BYTES - 1) & ~(TABLE_BYTES - 1));
+	madvise(t->region, VM_REGION_BYTES, MADV_NOHUGEPAGE);
+	/* the page tables of the first */
+	t->at = 1;
+	*(volatile char *)(t->region + t->at++ * PAGE) = 1;
+	return true;
+}
+
+/* Its stack comes before the state names the thread, so that no function has it. */
+static void *thread_main(void *arg)
+{
+	volatile char stack[STACK_BYTES];
+
+	for (size_t i = 0; i < sizeof(stack); i += PAGE)
+		stack[i] = 1;
+	me = arg;
+	*(volatile char *)(me->region + me->at++ * PAGE) = 1;
+	settle();
+	me->state->frame = 0;
+	me->state->thread_id = (uint64_t)pthread_self();
+	me->run();
+	settle();
+	me->state->thread_id = 0;
+	return NULL;
+}
+
+void vm_threads(unsigned int nr, void (*const run[])(void))
+{
+	pthread_t started[VM_THREADS];
+
+	/* the state that holds the GIL is none of theirs */
+	for (unsigned int i = 0; i < nr; i++) {
+		threads[i + 1].run = run[i];
+		if (pthread_create(&started[i], NULL, thread_main, &threads[i + 1]))
+			abort();
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		pthread_join(started[i], NULL);
+}
+
+int vm_main(int in, int out)
+{
+	void (*run)(void);
+	char done = 1;
+
+	/* All pages are here, and its own, before anything is counted: what comes then is meant. */
+	if (mlockall(MCL_CURRENT))
+		return 1;
+	for (int i = 0; i < VM_THREADS; i++) {
+		struct fake_thread *state = &vm->world.threads[i];
+
+		if (!thread_init(&threads[i], state,
+				 i ? &vm->world.frames[(i - 1) * 100] : vm->deep))
+			return 1;
+		if (i)
+			vm->world.threads[i - 1].next = fake_address(state);
+	}
+	me = &threads[0];
+	settle();
+	if (write(out, &done, 1) != 1)
+		return 1;
+	while (read(in, &run, sizeof(run)) == sizeof(run)) {
+		run();
+		settle();
+		if (write(out, &done, 1) != 1)
+			return 1;
+	}
+	return 0;
+}
