@@ -11,17 +11,18 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
+#define UNITS \
+	4 /* code units read from a frame's instruction on: before RESUME come at most three */
+#define LAG_UNITS 16 /* a yield may be so far behind what a frame says */
+
 /* The argument of RESUME, Include/internal/pycore_opcode_utils.h, 3.15. */
 #define RESUME_OPARG		 7
 #define RESUME_AT_GEN_EXPR_START 4
 
-#define UNITS			#define LAG_UNITS 16 /* a yield may be so far behind what a frame says */
-4 /* code units read from a frame's instruction on: before RESUME come at most three */
-
-	enum frame_state {
-		FRAME_SUSPENDED = -1,
-		FRAME_RETURNED = 1
-	}; /* 3.10, Include/cpython/frameobject.h */
+enum frame_state {
+	FRAME_SUSPENDED = -1,
+	FRAME_RETURNED = 1
+}; /* 3.10, Include/cpython/frameobject.h */
 
 /* From the first instruction, in bytes; until 3.10 f_lasti. Of the frame in s->frame. */
 static __always_inline __s32 frame_lasti(const struct call_run *c)
