@@ -285,7 +285,7 @@ int on_call_site(struct pt_regs *ctx)
 	exclusive = site & PMT_SITE_EXCLUSIVE;
 	site &= ~PMT_SITE_EXCLUSIVE;
 	count_call(is_entry(site) ? PMT_HITS_ENTRY : PMT_HITS_EXIT);
-	if (!collecting)
+	if (!collecting || c.w->calls.on == PMT_CALLS_COUNT)
 		return 0;
 	c.t = call_thread(c.thread);
 	if (!c.t)

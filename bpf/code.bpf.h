@@ -13,7 +13,8 @@
 #define NR_SCRATCH  4
 #define HASH_FACTOR 0x9e3779b97f4a7c15ull
 #define NR_FILES    8
-#define NR_HOPS	    8
+#define NR_HOPS	    8	 /* frames that may have come unseen onto a stack that is known */
+#define NR_BASE	    1024 /* ... that are there when a stack is met first */
 #define TAIL_BYTES  64 /* of a text without a hash: enough to tell it from another of its length */
 
 /* What one walk works in; too large for the stack. */
@@ -28,8 +29,8 @@ struct scratch {
 	} files[NR_FILES]; /* those that this walk has met: while it lasts they stay what they are */
 	struct {
 		__u64 frame;
-		__u64 hops[NR_HOPS];
-		__u32 at, nr, found, pad;
+		__u64 hops[NR_BASE];
+		__u32 at, nr, found, room;
 	} seek; /* shadow.bpf.h */
 	struct {
 		__u32 at, text_at;     /* where it is in both */

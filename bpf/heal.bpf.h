@@ -250,12 +250,21 @@ static long note_hop(__u32 i, struct call_run *c)
 		s->seek.found = 1;
 		return 1;
 	}
-	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= NR_HOPS)
+	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= s->seek.room)
 		return 1;
-	s->seek.hops[s->seek.nr & (NR_HOPS - 1)] = frame;
+	s->seek.hops[s->seek.nr & (NR_BASE - 1)] = frame;
 	s->seek.nr++;
 	s->seek.frame = frame_u64(s, c->w->layout.frame_previous);
 	return 0;
+}
+
+static __always_inline void note_hops(struct call_run *c, __u64 frame, __u32 room)
+{
+	c->s->seek.frame = frame;
+	c->s->seek.nr = 0;
+	c->s->seek.found = 0;
+	c->s->seek.room = room;
+	bpf_loop(room + 1, note_hop, c, 0);
 }
 
 /* ... which were there before us: the one next to the innermost call first. */
@@ -268,7 +277,7 @@ static long open_hop(__u32 i, struct call_run *c)
 	if (!s->seek.nr)
 		return 1;
 	s->seek.nr--;
-	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
+	frame = s->seek.hops[s->seek.nr & (NR_BASE - 1)];
 	if (!read_frame(c, frame))
 		return 1;
 	c->owner = below ? below->owner : 0;
@@ -301,11 +310,8 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 	s->seek.nr = 1;
 	if (c->t->depth && seek_call(c, NEAR_CALLS))
 		return true;
-	s->seek.frame = frame;
-	s->seek.nr = 0;
-	s->seek.found = 0;
 	if (c->t->depth) {
-		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
+		note_hops(c, frame, NR_HOPS);
 		if (!s->seek.found && !s->seek.nr)
 			return false; /* it cannot be read */
 		if (!s->seek.found && !seek_call(c, MAX_DEPTH)) {
@@ -315,19 +321,18 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 			bpf_loop(MAX_DEPTH, close_above, c, 0);
 		}
 	}
-	if (!s->seek.found) {
-		s->seek.hops[0] = frame;
-		s->seek.nr = 1;
-	}
-	bpf_loop(NR_HOPS, open_hop, c, 0);
+	/* what is on the stack already is known from here on, and so are its ends */
+	if (!c->t->depth)
+		note_hops(c, frame, NR_BASE);
+	bpf_loop(NR_BASE, open_hop, c, 0);
 	o = innermost(c);
 	return o && o->frame == frame;
 }
 
 /*
  * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
- * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and not at every call: it
- * looks up for itself what its callers have, which is as rare as it is dear.
+ * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and
+ * not at every call: it looks up for itself what its callers have, which is as rare as it is dear.
  */
 __weak int heal(__u64 frame)
 {

@@ -29,12 +29,14 @@ enum pmt_call_site {
 #define PMT_OP_YIELD	    (1u << 3)
 #define PMT_OP_ANY	    (1u << 4) /* INSTRUMENTED_LINE and such: stands for another opcode */
 
+#define PMT_CALLS_COUNT 2
+
 /* What is needed of one process, in struct pmt_walk. */
 struct pmt_calls {
 	__u64 holder_addr; /* of the pointer to the thread state that holds the main GIL; 0: search */
 	__u64 shims_start,
 		shims_end; /* code objects in here are the interpreter's own (since 3.13) */
-	__u32 on;	   /* entry and exit are wanted */
+	__u32 on;	   /* entry and exit are wanted; PMT_CALLS_COUNT: hits, and no more */
 	__u32 frame_arg;   /* until 3.10: which argument of the eval function, 1 or 2 */
 	__u32 clears;	   /* PMT_SITE_CLEAR stands for PMT_SITE_RETURN */
 	__u32 pad;

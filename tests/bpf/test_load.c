@@ -147,7 +147,9 @@ static void a_refusal_is_quoted(void **state)
 	bpf_program__set_type(skel->progs.on_arena_mapped, BPF_PROG_TYPE_SOCKET_FILTER);
 	libbpf_log_start();
 	assert_true(pymemtrace_bpf__load(skel) < 0);
-	assert_non_null(strstr(libbpf_log_tail(), "invalid bpf_context access"));
+	/* of 6.1, the second: there a helper's turn comes first */
+	assert_true(strstr(libbpf_log_tail(), "invalid bpf_context access") ||
+		    strstr(libbpf_log_tail(), "unknown func bpf_"));
 	assert_null(strstr(libbpf_log_tail(), "processed "));
 	pymemtrace_bpf__destroy(skel);
 }

@@ -285,6 +285,25 @@ static void other_code_jumps_into_a_run(void **state)
 	elf_file_close(e);
 }
 
+/* Code is read in pieces of 1 MiB: a jump is found wherever one of them ends. */
+static void jumps_across_pieces(void **state)
+{
+	for (int before = 0; before < 8; before++) {
+		struct python_call_info info;
+		struct loop l = plain;
+		struct elf_file *e;
+		char more[128];
+
+		snprintf(more, sizeof(more),
+			 "\t.fill 0x100000 - 3 - %d, 1, 0x90\n\tjne want_resume\n", before);
+		l.more = more;
+		e = build_loop(&l);
+		info = find(e);
+		expect(e, &info, "want_resume", PMT_SITE_RESUME, true, true);
+		elf_file_close(e);
+	}
+}
+
 static void opcodes_with_one_handler(void **state)
 {
 	struct loop l = plain;
@@ -412,6 +431,7 @@ int main(void)
 		cmocka_unit_test(handlers_and_clear),
 		cmocka_unit_test(returns_where_clear_is_inlined),
 		cmocka_unit_test(other_code_jumps_into_a_run),
+		cmocka_unit_test(jumps_across_pieces),
 		cmocka_unit_test(opcodes_with_one_handler),
 		cmocka_unit_test(tables_that_cannot_be_believed),
 		cmocka_unit_test(ways_to_the_end),

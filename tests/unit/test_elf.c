@@ -210,6 +210,39 @@ static void full_file_has_its_symbols(void **state)
 	elf_file_close(e);
 }
 
+/* The table of addresses, as the dynamic linker has left it here, less the bias. */
+static void relocated_as_the_linker_does(void **state)
+{
+	static const char *const files[] = {"full.so", "stripped.so"};
+
+	need_built();
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const uint64_t *truth = (const uint64_t *)(uintptr_t)at_run_time("truth");
+		struct elf_file *e = open_elf(files[i]);
+		uint64_t words[6], plain[6];
+		struct elf_symbol s;
+
+		if (!i)
+			find_bias(e);
+		assert_int_equal(elf_file_symbol(e, "truth", &s), 0);
+		assert_int_equal(elf_file_read_linked(e, s.value, words, 32), 0);
+		for (int k = 0; k < 4; k++)
+			assert_int_equal(words[k] + bias, truth[k]);
+		/* what is not wholly inside is left alone */
+		assert_int_equal(elf_file_read(e, s.value + 4, plain, 16), 0);
+		assert_int_equal(elf_file_read_linked(e, s.value + 4, words, 16), 0);
+		assert_int_equal(words[0] & 0xffffffff, plain[0] & 0xffffffff);
+		assert_int_equal(words[1] >> 32, plain[1] >> 32);
+		assert_int_equal(words[0] >> 32, (truth[1] - bias) & 0xffffffff);
+		assert_int_equal(elf_file_read_linked(e, s.value, words, 4), 0);
+		assert_int_equal(elf_file_read_linked(e, 1ull << 60, words, 8), -EFAULT);
+		assert_true(elf_file_has_text(e, ".rodata", "read-only text"));
+		assert_false(elf_file_has_text(e, ".rodata", "read-only texts"));
+		assert_false(elf_file_has_text(e, ".nowhere", "read-only text"));
+		elf_file_close(e);
+	}
+}
+
 static void stripped_file_has_the_dynamic_ones(void **state)
 {
 	struct elf_symbol s;
@@ -484,6 +517,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_file_has_its_symbols),
+		cmocka_unit_test(relocated_as_the_linker_does),
 		cmocka_unit_test(stripped_file_has_the_dynamic_ones),
 		cmocka_unit_test(build_id_names_the_debug_file),
 		cmocka_unit_test(debug_file_by_build_id),

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/timer.h"
 #include "cmd/cmd.h"
+#include "target/target.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -24,12 +25,13 @@
 #define ESTIMATE_HITS	 50000
 #define ESTIMATE_STEP_NS 5000000
 #define TICK_NS		 (1000000000 / BUDGET_TICKS)
-#define LEAST_SHARE	 0.02 /* of the time that is a process's own: it is never nothing */
+#define LEAST_SHARE	 0.02
+#define VAGUE_SHARE	 0.1 /* when nearly all of the time is the probes', what is left tells little */
 
 struct budget_clock {
 	pid_t pid;
 	clockid_t clock;
-	int64_t last_ns;
+	int64_t last_ns, delay_ns;
 };
 
 int call_budget_open(struct call_budget *b, const struct options *o, struct trace *t,
@@ -69,6 +71,7 @@ void call_budget_add(struct call_budget *b, pid_t pid)
 	more = reallocarray(b->clocks, b->nr_clocks + 1, sizeof(*more));
 	if (!more)
 		return;
+	c.delay_ns = target_run_delay_ns(pid);
 	b->clocks = more;
 	b->clocks[b->nr_clocks++] = c;
 }
@@ -89,7 +92,7 @@ static struct budget_moment look(struct call_budget *b)
 
 	for (size_t i = 0; i < b->nr_clocks;) {
 		struct budget_clock *c = &b->clocks[i];
-		int64_t now = clock_of(c);
+		int64_t now = clock_of(c), delay;
 
 		if (now < 0) {
 			*c = b->clocks[--b->nr_clocks];
@@ -97,9 +100,13 @@ static struct budget_moment look(struct call_budget *b)
 		}
 		b->busy_ns += max(now - c->last_ns, (int64_t)0);
 		c->last_ns = now;
+		delay = target_run_delay_ns(c->pid);
+		b->delay_ns += max(delay - c->delay_ns, (int64_t)0);
+		c->delay_ns = delay;
 		i++;
 	}
 	m.busy_ns = b->busy_ns;
+	m.delay_ns = b->delay_ns;
 	m.entries = b->newest.entries;
 	m.exits = b->newest.exits;
 	if (!trace_read_call_counts(b->trace, counts)) {
@@ -110,13 +117,17 @@ static struct budget_moment look(struct call_budget *b)
 	return m;
 }
 
-/* The time of which a cost between two moments is a part, less that cost. */
-static double own_ns(const struct budget_moment *from, const struct budget_moment *to,
-		     double cost_ns)
+/* The time of which a cost between two moments is a part. */
+static double time_between(const struct budget_moment *from, const struct budget_moment *to)
 {
-	double time = (double)max(to->time_ns - from->time_ns, to->busy_ns - from->busy_ns);
+	return (double)max(to->time_ns - from->time_ns - (to->delay_ns - from->delay_ns),
+			   to->busy_ns - from->busy_ns);
+}
 
-	return max(time - cost_ns, time * LEAST_SHARE);
+/* ... less that cost; it is never nothing. */
+static double own_ns(double time, double cost, double least_share)
+{
+	return max(time - cost, time * least_share);
 }
 
 /* "1.1 M", "85,000", "1,200" */
@@ -149,10 +160,12 @@ static void say_estimate(struct call_budget *b, const struct budget_moment *from
 	double hits = (double)(to->entries - from->entries);
 	double seconds = (double)(to->time_ns - from->time_ns) / 1e9;
 	double counting = hits * b->counting_ns;
-	double own = own_ns(from, to, counting);
+	double time = time_between(from, to);
+	double own = own_ns(time, counting, VAGUE_SHARE);
 	double more = hits * (b->entry_ns + b->exit_ns) / own;
 	/* without the probes it would have run so much faster */
-	double rate = hits / seconds * (own + counting) / own;
+	double rate = hits / seconds * time / own;
+	bool vague = own <= time * VAGUE_SHARE;
 	char calls[32], factor[32];
 
 	if (hits <= 0)
@@ -160,8 +173,9 @@ static void say_estimate(struct call_budget *b, const struct budget_moment *from
 			    seconds);
 	else
 		report_note(
-			b->o, "about %s calls/s: %s%s", call_rate_text(calls, rate),
-			factor_text(factor, more),
+			b->o, "%s %s calls/s: %s%s%s", vague ? "more than" : "about",
+			call_rate_text(calls, rate), factor_text(factor, more),
+			vague ? " or worse" : "",
 			more >= 0.1
 				? "; --include narrows what is recorded, not the cost of the probes"
 				: "");
@@ -187,7 +201,7 @@ void call_budget_estimate(struct call_budget *b, int wake)
 		timer_expired(b->timer);
 	}
 	timer_arm(b->timer, 0, 0);
-	if (now.time_ns > from.time_ns)
+	if (now.time_ns > from.time_ns && !fds[1].revents)
 		say_estimate(b, &from, &now);
 }
 
@@ -221,7 +235,7 @@ bool call_budget_exceeded(struct call_budget *b, char *ret_text, size_t size)
 		return false;
 	}
 	cost = cost_between(b, before, &now);
-	percent = 100 * cost / own_ns(before, &now, cost);
+	percent = 100 * cost / own_ns(time_between(before, &now), cost, LEAST_SHARE);
 	*before = now;
 	b->nr_ticks++;
 	if (percent <= b->o->calls.max_overhead)

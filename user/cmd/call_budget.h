@@ -3,7 +3,8 @@
  * What entry and exit probes cost the processes: an estimate before exits are probed and anything is
  * recorded, and a watch over the budget of --max-overhead while they are.
  *
- *	hits x ns, of the time that the processes ran, or of one CPU if they ran less
+ *	hits x ns, of the time that the processes ran or, if they ran less, of the time that passed;
+ *	what they waited for a CPU does not count
  */
 #ifndef PMT_CMD_CALL_BUDGET_H
 #define PMT_CMD_CALL_BUDGET_H
@@ -18,10 +19,10 @@ struct fault;
 struct options;
 struct trace;
 
-/* Hits of probes and CPU time of the processes up to a moment. */
+/* Hits of probes and time of the processes up to a moment. */
 struct budget_moment {
-	int64_t time_ns; /* monotonic */
-	int64_t busy_ns;
+	int64_t time_ns;	   /* monotonic */
+	int64_t busy_ns, delay_ns; /* on a CPU; waiting for one */
 	uint64_t entries, exits;
 };
 
@@ -39,7 +40,7 @@ struct call_budget {
 	size_t nr_ticks;
 	struct budget_clock *clocks;
 	size_t nr_clocks;
-	int64_t busy_ns;
+	int64_t busy_ns, delay_ns;
 };
 
 int call_budget_open(struct call_budget *b, const struct options *o, struct trace *t,

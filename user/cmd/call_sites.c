@@ -17,12 +17,6 @@
 #define STEPPED_NS 10000 /* where it cannot be measured: in a single step, or emulated */
 #define USUAL_NS   700
 
-/* What a probe at an instruction costs. */
-struct site_cost {
-	uint8_t length, bytes[15];
-	uint64_t ns; /* 0: not measured */
-};
-
 /* A file whose sites are in the table. */
 struct probed_file {
 	uint64_t dev, inode;
@@ -36,7 +30,6 @@ void call_sites_init(struct call_sites *s, const struct options *o, struct trace
 
 void call_sites_done(struct call_sites *s)
 {
-	free(s->costs);
 	free(s->files);
 }
 
@@ -71,27 +64,16 @@ static bool is_left_out(const struct call_sites *s, const struct python_call_sit
 	       (site->role == PMT_SITE_YIELD && !site->emulated && !s->o->calls.allow_slow);
 }
 
-/* Measured once for each kind of instruction. */
+/* ns; 0: not measured */
 static uint64_t measure(struct call_sites *s, const struct python_call_site *site)
 {
 	struct fault f = {0};
-	struct site_cost *more, cost = {.length = site->length};
+	uint64_t ns;
 
-	for (size_t i = 0; i < s->nr_costs; i++)
-		if (s->costs[i].length == site->length &&
-		    !memcmp(s->costs[i].bytes, site->bytes, site->length))
-			return s->costs[i].ns;
-	memcpy(cost.bytes, site->bytes, sizeof(cost.bytes));
-	if (trace_probe_cost(s->trace, site->bytes, site->length, &cost.ns, &f)) {
-		cost.ns = 0;
-		log_debug("the cost of a probe in %s is not measured: %s", site->name, f.text);
-	}
-	more = reallocarray(s->costs, s->nr_costs + 1, sizeof(*more));
-	if (!more)
-		return cost.ns;
-	s->costs = more;
-	s->costs[s->nr_costs++] = cost;
-	return cost.ns;
+	if (!trace_probe_cost(s->trace, site->bytes, site->length, &ns, &f))
+		return ns;
+	log_debug("the cost of a probe in %s is not measured: %s", site->name, f.text);
+	return 0;
 }
 
 static uint64_t expected_ns(const struct python_call_site *site, uint64_t measured)

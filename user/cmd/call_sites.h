@@ -25,9 +25,8 @@ struct call_sites {
 	bool entries_only;   /* for the estimate; exits come when it is over */
 	bool told_slow, told_yields;
 	double entry_ns, exit_ns; /* of a hit that is only counted; 0: none attached */
-	struct site_cost *costs;
 	struct probed_file *files;
-	size_t nr_costs, nr_files;
+	size_t nr_files;
 };
 
 void call_sites_init(struct call_sites *s, const struct options *o, struct trace *t,

@@ -215,6 +215,8 @@ static void wake(void *ctx, struct loop *l)
 		call_logs_read(&r->logs);
 	if (r->table->stopped || !call_budget_exceeded(&r->budget, text, sizeof(text)))
 		return;
+	/* what would be learnt of calls from here on is not what happened in them */
+	trace_stop(r->enrol.trace);
 	trace_detach_calls(r->enrol.trace);
 	text_replace(&r->table->stopped, text);
 	report_note(r->o, "%s: the probes are taken out", text);
@@ -279,6 +281,7 @@ static void note_empty(struct caller *r)
 {
 	const struct options *o = r->o;
 	const struct calls *c = r->table;
+	char entries[32];
 
 	if (c->nr_functions || (!r->nr_probed && r->nr_refused))
 		return;
@@ -290,9 +293,9 @@ static void note_empty(struct caller *r)
 			    "at work in C");
 	else if (o->include || o->exclude || o->calls.depth || o->calls.nr_tids)
 		report_note(o,
-			    "what is asked for was not entered: %" PRIu64
-			    " entries of other functions or threads were left out",
-			    c->entries);
+			    "what is asked for was not entered: %s entries of other functions or "
+			    "threads were left out",
+			    text_thousands(entries, (int64_t)c->entries, false));
 }
 
 static int finish(struct caller *r, struct fault *f)

@@ -78,4 +78,7 @@ int target_list_pids(pid_t **ret);
 /* PIDs of pid's present descendants, without pid itself. Caller frees. Count or -errno. */
 int target_list_descendants(pid_t pid, pid_t **ret);
 
+/* Since it began, how long its threads waited for a CPU, all together; those that are there. */
+int64_t target_run_delay_ns(pid_t pid);
+
 #endif

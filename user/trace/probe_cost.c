@@ -117,7 +117,7 @@ static int watch_self(struct trace *t, uint32_t *ret_tgid)
 
 	if (!w)
 		return -ENOMEM;
-	w->calls.on = 1;
+	w->calls.on = PMT_CALLS_COUNT;
 	*ret_tgid = resolve_tgid(t, getpid());
 	err = *ret_tgid ? bpf_map__update_elem(t->skel->maps.walks, ret_tgid, sizeof(*ret_tgid), w,
 					       sizeof(*w), BPF_ANY)
