@@ -179,7 +179,8 @@ static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
 		.total_ns = sum->total_ns,
 	};
 
-	if (thread_lives(t, s.tgid, s.tid))
+	/* no thread is known to live that was not asked for: what it did goes on */
+	if (thread_lives(t, s.tgid, s.tid) || (t->skel->rodata->cfg_tids && !s.fn))
 		r->each(r->ctx, &s);
 	else
 		keep_ended(t, key, &s);
