@@ -7,6 +7,7 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -126,17 +127,29 @@ int scenes_tear_down(void **state)
 	return 0;
 }
 
-void run_last(struct call_scene *s, void (*what)(void))
+void run_begin(struct call_scene *s, void (*what)(void))
 {
 	child_write(&s->child, &what, sizeof(what));
 }
 
-void run(struct call_scene *s, void (*what)(void))
+bool run_is_over(const struct call_scene *s)
+{
+	struct pollfd p = {.fd = s->child.from, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+void run_end(struct call_scene *s)
 {
 	char done;
 
-	run_last(s, what);
 	child_read(&s->child, &done, 1);
+}
+
+void run(struct call_scene *s, void (*what)(void))
+{
+	run_begin(s, what);
+	run_end(s);
 }
 
 static void on_call(void *ctx, const struct trace_call_sum *sum)

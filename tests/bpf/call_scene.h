@@ -56,8 +56,10 @@ void scene_attach(struct call_scene *s, pid_t pid);
 
 /* Has the child run it, and waits for its end. */
 void run(struct call_scene *s, void (*what)(void));
-/* The same, and the child does not answer. */
-void run_last(struct call_scene *s, void (*what)(void));
+/* The same in two parts; a child that does not live to its end needs only the first. */
+void run_begin(struct call_scene *s, void (*what)(void));
+bool run_is_over(const struct call_scene *s);
+void run_end(struct call_scene *s);
 
 /* Reads all, and checks that it adds up. */
 void look(struct call_scene *s);
