@@ -153,12 +153,9 @@ struct read {
 	void *ctx;
 };
 
-static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
+static struct trace_call_sum sum_of(const struct pmt_call_key *key, const struct pmt_call_sum *sum)
 {
-	const struct pmt_call_key *key = k;
-	const struct pmt_call_sum *sum = v;
-	const struct read *r = arg;
-	struct trace_call_sum s = {
+	return (struct trace_call_sum){
 		.tgid = sum->tgid,
 		.tid = key->tid,
 		.fn = key->fn,
@@ -178,19 +175,27 @@ static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
 		.self_ns = sum->self_ns,
 		.total_ns = sum->total_ns,
 	};
-
-	/* no thread is known to live that was not asked for: what it did goes on */
-	if (thread_lives(t, s.tgid, s.tid) || (t->skel->rodata->cfg_tids && !s.fn))
-		r->each(r->ctx, &s);
-	else
-		keep_ended(t, key, &s);
 }
 
-struct open_read {
-	uint64_t thread; /* whose */
-	const struct pmt_call_thread *t;
-	const struct read *read;
-};
+static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
+{
+	const struct pmt_call_key *key = k;
+	const struct pmt_call_sum *sum = v;
+	struct trace_call_sum s = sum_of(key, sum);
+	const struct read *r = arg;
+	struct pmt_call_sum last;
+
+	/* no thread is known to live that was not asked for: what it did goes on */
+	if (thread_lives(t, s.tgid, s.tid) || (t->skel->rodata->cfg_tids && !s.fn)) {
+		r->each(r->ctx, &s);
+		return;
+	}
+	/* it may have gone on, and ended, since this was read */
+	if (bpf_map__lookup_elem(t->skel->maps.calls, key, sizeof(*key), &last, sizeof(last), 0))
+		return;
+	s = sum_of(key, &last);
+	keep_ended(t, key, &s);
+}
 
 /*
  * What open calls have had so far: the outermost of each function, from the bottom of the shadow stack
