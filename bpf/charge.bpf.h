@@ -49,7 +49,9 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 		return PMT_CAUSES;
 	if (!frame && !c->t->depth)
 		return PMT_CAUSE_NO_FRAME;
-	return heal(frame) ? PMT_CAUSES : PMT_CAUSE_WALK_FAILED;
+	if (!heal(frame))
+		return PMT_CAUSE_WALK_FAILED;
+	return frame ? PMT_CAUSES : PMT_CAUSE_NO_FRAME;
 }
 
 enum charge { CHARGE_RSS, CHARGE_ARENA, CHARGE_POOL };

@@ -186,7 +186,8 @@ static void on_sum(struct trace *t, const void *key, const void *value, void *ar
 	struct trace_call_sum s = sum_of(key, value);
 	const struct read *r = arg;
 
-	if (thread_lives(t, s.tgid, s.tid))
+	/* no thread is known to live that was not asked for: what it did goes on */
+	if (thread_lives(t, s.tgid, s.tid) || (t->skel->rodata->cfg_tids && !s.fn))
 		r->each(r->ctx, &s);
 	else
 		keep_ended(t, key, s.tgid);
