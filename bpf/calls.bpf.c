@@ -13,6 +13,11 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define UNITS \
 	4 /* code units read from a frame's instruction on: before RESUME come at most three */
+#define LAG_UNITS 16 /* a yield may be so far behind what a frame says */
+
+/* The argument of RESUME, Include/internal/pycore_opcode_utils.h, 3.15. */
+#define RESUME_OPARG		 7
+#define RESUME_AT_GEN_EXPR_START 4
 
 enum frame_state {
 	FRAME_SUSPENDED = -1,
@@ -52,6 +57,9 @@ static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode)
 
 		if (!(bits & (PMT_OP_RESUME | PMT_OP_RESUME_CHECK | PMT_OP_ANY)))
 			continue;
+		/* it only makes the generator, and nothing of the expression runs */
+		if ((units[i] >> 8 & RESUME_OPARG) == RESUME_AT_GEN_EXPR_START)
+			return BEGIN_UNSEEN;
 		*opcode = units[i] & 255;
 		/* oparg: 0 at a function's start, else behind a yield or an await */
 		return units[i] >> 8 & 3 ? BEGIN_RESUME : BEGIN_CALL;
@@ -88,8 +96,8 @@ static __always_inline bool is_repeated(const struct call_run *c, __u32 site, __
 	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
 		return true;
 	o = innermost(c);
-	return o && o->frame == frame && o->flags & PMT_OPEN_SEEN && o->opcode != opcode &&
-	       o->hit + 1 == c->t->hits;
+	return o && o->frame == frame && o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN &&
+	       o->opcode != opcode && o->hit + 1 == c->t->hits;
 }
 
 static __always_inline void on_resume(struct call_run *c, __u32 site)
@@ -114,8 +122,11 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 	below = frame_u64(c->s, c->w->layout.frame_previous);
 	o = innermost(c);
 	if (o && o->frame == frame && begin == BEGIN_RESUME) {
-		/* since then it was left, where no probe could be */
-		close_call(c->t, c->thread, o, END_YIELD);
+		/*
+		 * Since then it was left, where no probe could be; or it was, and met again before it
+		 * was off the thread's stack.
+		 */
+		close_call(c->t, c->thread, o, o->flags & PMT_OPEN_SEEN ? END_YIELD : END_OPEN);
 		o = innermost(c);
 	}
 	if (!o || o->frame != below) {
@@ -219,6 +230,21 @@ static __always_inline const struct pmt_open_call *call_of(struct call_run *c, _
 	return innermost(c);
 }
 
+/* For the line: the frame's instruction pointer lags, and the yield is one of those that follow. */
+static __always_inline void catch_up(struct call_run *c)
+{
+	__u32 at = c->w->layout.frame_instr / 8 & (PMT_FRAME_BYTES / 8 - 1);
+	__u16 units[LAG_UNITS] = {};
+
+	if (bpf_probe_read_user(units, sizeof(units), (void *)c->s->frame[at]))
+		return;
+	for (int i = 0; i < LAG_UNITS; i++)
+		if (opcode_bits(c->w, units[i]) & PMT_OP_YIELD) {
+			c->s->frame[at] += 2 * i;
+			return;
+		}
+}
+
 /*
  * In the handler of a return or a yield: the frame is the current one still, or no longer. A
  * generator's may not say yet where it is (3.15), where the site says it.
@@ -243,6 +269,8 @@ static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u3
 			/* it was taken off the thread's stack before the site */
 		} else if (unsaid) {
 			o = read_frame(c, frame) ? call_of(c, frame) : NULL;
+			if (cfg_log && o && read_frame(c, frame))
+				catch_up(c);
 		} else {
 			count_call(PMT_CALL_STRAY);
 			return;

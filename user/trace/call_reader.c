@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define BATCH 256
+#define BATCH		   256
+#define MAX_EVENTS_AT_ONCE 20000 /* of the log; then it is time for whatever else there is */
 
 static const char *const count_texts[] = {
 	[PMT_HITS_ENTRY] = "entries",
@@ -124,41 +125,14 @@ static void add(struct trace_call_sum *to, const struct trace_call_sum *s)
 	to->total_ns += s->total_ns;
 }
 
-/* An ended thread's sum is taken out of the map, for the next with its number. */
-static void keep_ended(struct trace *t, const struct pmt_call_key *key,
-		       const struct trace_call_sum *s)
-{
-	struct {
-		uint32_t tgid, fn;
-	} of = {s->tgid, s->fn};
-	struct ended_calls *e;
-
-	HASH_FIND(hh, t->calls->ended, &of, sizeof(of), e);
-	if (!e) {
-		e = calloc(1, sizeof(*e));
-		if (!e)
-			return; /* it stays in the map */
-		e->key.tgid = s->tgid;
-		e->key.fn = s->fn;
-		e->sum =
-			(struct trace_call_sum){.tgid = s->tgid, .fn = s->fn, .largest = INT64_MIN};
-		HASH_ADD(hh, t->calls->ended, key, sizeof(e->key), e);
-	}
-	add(&e->sum, s);
-	bpf_map__delete_elem(t->skel->maps.calls, key, sizeof(*key), 0);
-}
-
 struct read {
 	trace_call_fn *each;
 	void *ctx;
 };
 
-static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
+static struct trace_call_sum sum_of(const struct pmt_call_key *key, const struct pmt_call_sum *sum)
 {
-	const struct pmt_call_key *key = k;
-	const struct pmt_call_sum *sum = v;
-	const struct read *r = arg;
-	struct trace_call_sum s = {
+	return (struct trace_call_sum){
 		.tgid = sum->tgid,
 		.tid = key->tid,
 		.fn = key->fn,
@@ -178,11 +152,45 @@ static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
 		.self_ns = sum->self_ns,
 		.total_ns = sum->total_ns,
 	};
+}
 
-	if (thread_lives(t, s.tgid, s.tid))
+/* What an ended thread left is taken out of the map, for the next with its number. */
+static void keep_ended(struct trace *t, const struct pmt_call_key *key, uint32_t tgid)
+{
+	struct {
+		uint32_t tgid, fn;
+	} of = {tgid, key->fn};
+	struct trace_call_sum s;
+	struct pmt_call_sum sum;
+	struct ended_calls *e;
+
+	HASH_FIND(hh, t->calls->ended, &of, sizeof(of), e);
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return; /* it stays in the map */
+		e->key.tgid = tgid;
+		e->key.fn = key->fn;
+		e->sum = (struct trace_call_sum){.tgid = tgid, .fn = key->fn, .largest = INT64_MIN};
+		HASH_ADD(hh, t->calls->ended, key, sizeof(e->key), e);
+	}
+	/* as it is now: what was read before is not what it was when its thread ended */
+	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(t->skel->maps.calls), key, &sum))
+		return;
+	s = sum_of(key, &sum);
+	add(&e->sum, &s);
+}
+
+static void on_sum(struct trace *t, const void *key, const void *value, void *arg)
+{
+	struct trace_call_sum s = sum_of(key, value);
+	const struct read *r = arg;
+
+	/* no thread is known to live that was not asked for: what it did goes on */
+	if (thread_lives(t, s.tgid, s.tid) || (t->skel->rodata->cfg_tids && !s.fn))
 		r->each(r->ctx, &s);
 	else
-		keep_ended(t, key, &s);
+		keep_ended(t, key, s.tgid);
 }
 
 struct open_read {
@@ -261,8 +269,11 @@ int trace_read_log(struct trace *t, trace_log_fn *each, void *ctx)
 		return 0;
 	t->calls->each = each;
 	t->calls->ctx = ctx;
+	t->calls->left = MAX_EVENTS_AT_ONCE;
 	err = ring_buffer__consume(t->calls->log);
 	t->calls->each = NULL;
+	if (err == -ECANCELED)
+		return 1;
 	return err < 0 ? err : 0;
 }
 

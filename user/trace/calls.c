@@ -102,14 +102,14 @@ int calls_configure(struct trace *t, struct fault *f)
 	return 0;
 }
 
-/* A negative result would end ring_buffer__consume(). */
+/* A negative result ends ring_buffer__consume() after this record, which counts as consumed. */
 static int on_log(void *ctx, void *record, size_t size)
 {
 	struct call_probes *p = ctx;
 
 	if (p->each && size >= sizeof(struct pmt_call_rec))
 		p->each(p->ctx, record);
-	return 0;
+	return p->left-- > 1 ? 0 : -ECANCELED;
 }
 
 int calls_open(struct trace *t, struct fault *f)
