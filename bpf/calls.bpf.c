@@ -122,8 +122,11 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 	below = frame_u64(c->s, c->w->layout.frame_previous);
 	o = innermost(c);
 	if (o && o->frame == frame && begin == BEGIN_RESUME) {
-		/* since then it was left, where no probe could be */
-		close_call(c->t, c->thread, o, END_YIELD);
+		/*
+		 * Since then it was left, where no probe could be; or it was, and met again before it
+		 * was off the thread's stack.
+		 */
+		close_call(c->t, c->thread, o, o->flags & PMT_OPEN_SEEN ? END_YIELD : END_OPEN);
 		o = innermost(c);
 	}
 	if (!o || o->frame != below) {
