@@ -319,7 +319,7 @@ int on_call_site(struct pt_regs *ctx)
 	if (!c.t)
 		return 0;
 	c.t->hits++;
-	c.tstate = call_tstate(c.t, c.w);
+	c.tstate = call_tstate(c.t, c.w, true);
 	c.s = scratch_take();
 	if (!c.s || !c.tstate) {
 		count_call(PMT_CALL_UNREAD);
