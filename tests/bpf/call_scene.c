@@ -49,6 +49,7 @@ void scene_attach(struct call_scene *s, pid_t pid)
 		sites[i] = (struct trace_call_site){
 			.offset = file_offset((const void *)(uintptr_t)vm_sites[roles[i]]),
 			.role = roles[i],
+			.exclusive = vm->exclusive && roles[i] == PMT_SITE_YIELD,
 			.name = "a site",
 		};
 	assert_no_fault(trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites,
@@ -118,6 +119,9 @@ struct call_scene scene_begin(enum fake_style style)
 void scene_close(struct call_scene *s)
 {
 	assert_int_equal(child_end(&s->child), 0);
+	/* no other child lives */
+	assert_int_equal(count_entries(s->t, "call_threads"), 0);
+	assert_int_equal(count_entries(s->t, "opened"), 0);
 	trace_detach_calls(s->t);
 	assert_false(trace_calls_attached(s->t));
 	assert_int_equal(trace_remove_target(s->t, s->child.pid), 0);

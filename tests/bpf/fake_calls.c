@@ -3,9 +3,11 @@
 
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TABLE_BYTES (2ul << 20) /* that one page table maps */
@@ -78,6 +80,7 @@ void vm_init(enum fake_style style)
 	memset(vm->generators, 0, sizeof(vm->generators));
 	memset(vm->said, 0, sizeof(vm->said));
 	vm->style = style;
+	vm->exclusive = false;
 	vm->world.threads[0].frame = 0;
 	vm->world.current = fake_address(&vm->world.threads[0]);
 	for (int i = 0; i < NR_FAKE_CODES; i++)
@@ -396,6 +399,7 @@ static void *thread_main(void *arg)
 void vm_threads(unsigned int nr, void (*const run[])(void))
 {
 	pthread_t started[VM_THREADS];
+	struct stat tasks;
 
 	/* the state that holds the GIL is none of theirs */
 	pthread_barrier_init(&together, NULL, nr);
@@ -407,6 +411,10 @@ void vm_threads(unsigned int nr, void (*const run[])(void))
 	for (unsigned int i = 0; i < nr; i++)
 		pthread_join(started[i], NULL);
 	pthread_barrier_destroy(&together);
+	/* joined is not gone: until 6.15 it can be before its end is told */
+	while (!stat("/proc/self/task", &tasks) && tasks.st_nlink > 2 + 1)
+		sched_yield();
+	settle();
 }
 
 /* Of one program or library: what of its file a fork child does not have in its page table. */

@@ -385,6 +385,71 @@ static void other_instructions_are_no_calls(void **state)
 	}
 }
 
+/* In 3.15 a generator's frame does not say that it is at a yield; its caller's is at a call. */
+static void yield_without_saying(void)
+{
+	vm_call(1);
+	vm_send(0, 2);
+	vm_frame()->instr += 2;
+	vm_grow(1);
+	vm_hit(PMT_SITE_YIELD);
+	vm_pop(1);
+	vm_hit(PMT_SITE_YIELD); /* 1 is no generator */
+	vm_grow(10);
+	vm_return();
+}
+
+static void a_site_says_what_frames_do_not(void **state)
+{
+	struct call_scene s = scene_begin(STYLE_313);
+	struct child child;
+
+	run(&s, yield_without_saying);
+	look(&s);
+	EXPECT(&s, 2, .calls = 1, .unwinds = 1, .grew = 1, .total = 1, .largest = 1);
+	assert_losses(&s, PMT_CALL_STRAY, 2);
+	scene_close(&s);
+
+	child = start_vm(STYLE_313);
+	vm->exclusive = true;
+	s = scene_of(s.t, child, 0);
+	run(&s, yield_without_saying);
+	look(&s);
+	EXPECT(&s, 1, .calls = 1, .returns = 1, .grew = 10, .total = 11, .largest = 11);
+	EXPECT(&s, 2, .calls = 1, .yields = 1, .grew = 1, .total = 1, .largest = 1);
+	assert_losses(&s, PMT_CALL_STRAY, 1);
+	scene_close(&s);
+}
+
+/* The state it had, freed, and made again for another thread, which holds the GIL. */
+static void lose_state(void)
+{
+	struct fake_thread *state = &vm->world.threads[0];
+	const uint64_t self = state->thread_id;
+
+	vm_call(1);
+	vm_grow(1);
+	state->thread_id = 8;
+	vm_grow(10);
+	state->thread_id = self;
+	vm_grow(100);
+	vm_return();
+}
+
+static void states_are_used_again(void **state)
+{
+	for (enum fake_style style = STYLE_310; style <= STYLE_311; style++) {
+		struct call_scene s = scene_begin(style);
+
+		run(&s, lose_state);
+		look(&s);
+		EXPECT(&s, 1, .calls = 1, .returns = 1, .grew = 101, .total = 101, .largest = 101);
+		assert_int_equal(s.causes[PMT_CAUSE_NO_THREAD], 10);
+		assert_no_losses(&s);
+		scene_close(&s);
+	}
+}
+
 /* Frames of the interpreter's own between those of functions. */
 static void pass_shims(void)
 {
@@ -437,6 +502,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_begun_entry_begins_anew),
 		cmocka_unit_test(instructions_may_be_others),
 		cmocka_unit_test(other_instructions_are_no_calls),
+		cmocka_unit_test(a_site_says_what_frames_do_not),
+		cmocka_unit_test(states_are_used_again),
 		cmocka_unit_test(shims_are_no_functions),
 	};
 

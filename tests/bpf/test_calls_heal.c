@@ -526,6 +526,8 @@ static void anything_may_be_hit(void **state)
 			look(&s);
 			vm_init(style);
 		}
+		assert_true(s.n[PMT_CALL_UNREAD] && s.n[PMT_CALL_STRAY] && s.causes[PMT_CAUSE_WALK_FAILED]);
+		assert_true(s.nr_codes > 0);
 		scene_close(&s);
 	}
 }
