@@ -52,9 +52,9 @@ void scene_attach(struct call_scene *s, pid_t pid)
 			.exclusive = vm->exclusive && roles[i] == PMT_SITE_YIELD,
 			.name = "a site",
 		};
-	assert_no_fault(trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites,
-					   nr, &f),
-			f);
+	assert_no_fault(
+		trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites, nr, &f),
+		f);
 	assert_true(trace_calls_attached(s->t));
 }
 
@@ -209,7 +209,8 @@ struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32
 	for (unsigned int i = 0; i < s->nr_rows; i++) {
 		const struct trace_call_sum *r = &s->rows[i];
 
-		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn || (tid && r->tid != tid && r->tgid != tid))
+		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn ||
+		    (tid && r->tid != tid && r->tgid != tid))
 			continue;
 		sum.calls += r->calls;
 		sum.resumes += r->resumes;

@@ -14,15 +14,14 @@
 #define STACK_BYTES (64 << 10)	/* of a thread, touched before it is anybody's */
 
 /* push and nop are emulated; a single-stepped one would bring a page with its first hit. */
-#define SITE(name)                               \
-	__asm__(".pushsection .text\n"           \
-		".globl " #name "\n"             \
-		".type " #name ", @function\n"   \
-		#name ":	push %rbp\n"     \
-		"		pop %rbp\n"      \
-		"		ret\n"           \
-		".size " #name ", .-" #name "\n" \
-		".popsection\n");                \
+#define SITE(name)                                                   \
+	__asm__(".pushsection .text\n"                               \
+		".globl " #name "\n"                                 \
+		".type " #name ", @function\n" #name ":	push %rbp\n" \
+		"		pop %rbp\n"                                       \
+		"		ret\n"                                            \
+		".size " #name ", .-" #name "\n"                     \
+		".popsection\n");                                    \
 	void name(uint64_t arg1, uint64_t arg2)
 
 SITE(site_enter);
@@ -69,9 +68,12 @@ bool vm_map(void)
 void vm_init(enum fake_style style)
 {
 	static const uint16_t units[] = {
-		[AT_START] = OP_RESUME_CHECK,	       [AT_CALL] = OP_OTHER,
-		[AT_YIELD] = OP_YIELD,		       [AT_RESUME] = OP_RESUME_CHECK | 1 << 8,
-		[AT_OTHER] = OP_OTHER,		       [AT_RETURN] = OP_RETURN,
+		[AT_START] = OP_RESUME_CHECK,
+		[AT_CALL] = OP_OTHER,
+		[AT_YIELD] = OP_YIELD,
+		[AT_RESUME] = OP_RESUME_CHECK | 1 << 8,
+		[AT_OTHER] = OP_OTHER,
+		[AT_RETURN] = OP_RETURN,
 		[AT_RETURN + 1] = OP_OTHER | 255 << 8,
 	};
 

@@ -312,8 +312,8 @@ static void chains_may_be_circles(void **state)
 /* Code objects that are none: what happens in such calls goes to their callers. */
 static void run_garbage(void)
 {
-	static const uint64_t nowhere[] = {8, 0xdeadbeef000, 0xffff888000000000,
-					   0xffffffff81000000, UINT64_MAX - 7};
+	static const uint64_t nowhere[] = {8, 0xdeadbeef000, 0xffff888000000000, 0xffffffff81000000,
+					   UINT64_MAX - 7};
 
 	vm_call(1);
 	for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
@@ -488,13 +488,13 @@ static void hit_anything(void)
 	for (int round = 0; round < 500; round++) {
 		for (int i = 0; i < 4; i++) {
 			uint64_t r = throw_dice();
-			size_t at = r % 8 == 0 ? r >> 8
-				    : r % 2    ? offsetof(struct fake_world, frames) / 8 +
-						 (r >> 8) % 60
-					       : (r >> 8) % 100;
+			size_t at =
+				r % 8 == 0 ? r >> 8
+				: r % 2	   ? offsetof(struct fake_world, frames) / 8 + (r >> 8) % 60
+					   : (r >> 8) % 100;
 
-			raw[at % words] = r % 3 ? fake_address(vm->world.frames + r % 11)
-						: throw_dice();
+			raw[at % words] =
+				r % 3 ? fake_address(vm->world.frames + r % 11) : throw_dice();
 		}
 		/* mostly a thread that is known, and in a frame */
 		vm->world.current = fake_address(vm->world.threads);
@@ -526,7 +526,8 @@ static void anything_may_be_hit(void **state)
 			look(&s);
 			vm_init(style);
 		}
-		assert_true(s.n[PMT_CALL_UNREAD] && s.n[PMT_CALL_STRAY] && s.causes[PMT_CAUSE_WALK_FAILED]);
+		assert_true(s.n[PMT_CALL_UNREAD] && s.n[PMT_CALL_STRAY] &&
+			    s.causes[PMT_CAUSE_WALK_FAILED]);
 		assert_true(s.nr_codes > 0);
 		scene_close(&s);
 	}

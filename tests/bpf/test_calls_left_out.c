@@ -148,9 +148,18 @@ static const char *const most_chars =
 
 static void names_are_chosen(void **state)
 {
-	static const char *const include[] = {
-		"exact", "a*b*c", "x?z", "*/lib/*.py", "na\u00efve", "\u0416?\u4e2d*", "\U0001f40d*",
-		many_chars, "**q**", most_chars, "*/caf\xe9\xff.py", NULL};
+	static const char *const include[] = {"exact",
+					      "a*b*c",
+					      "x?z",
+					      "*/lib/*.py",
+					      "na\u00efve",
+					      "\u0416?\u4e2d*",
+					      "\U0001f40d*",
+					      many_chars,
+					      "**q**",
+					      most_chars,
+					      "*/caf\xe9\xff.py",
+					      NULL};
 	static const char *const exclude[] = {"*secret*", "a*bc", NULL};
 	static const struct {
 		unsigned int fn;
