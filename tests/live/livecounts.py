@@ -32,7 +32,7 @@ YIELDS_UNSEEN = {'catches_thrown': -60, 'inner_thrown': -20}
 LINKED_3_10 = {'outer_thrown': 20, 'thrown_coroutine': 15}
 # These builds take the frame off the stack before they come by the probe of yields: of the two that are
 # linked the lower one is taken for it.
-LATE_YIELDS = {(3, 12): {'inner_thrown': -20}, (3, 14): {'inner_thrown': -20}}
+LATE_YIELDS = {minor: {'inner_thrown': -20, 'outer_thrown': 20} for minor in ((3, 12), (3, 14))}
 # 3.9 links it to nothing: another stack, it seems, and what was open on the right one is given up. Twice
 # each, at throw() and behind it.
 RESETS_3_9 = 2 * (20 + 15)
