@@ -267,7 +267,7 @@ static void hit_anything(void)
 	const size_t words = sizeof(vm->world) / 8;
 	uint64_t *raw = (uint64_t *)&vm->world;
 
-	for (int round = 0; round < 500; round++) {
+	for (int round = 0; round < 300; round++) {
 		for (int i = 0; i < 4; i++) {
 			uint64_t r = throw_dice();
 			size_t at =
