@@ -126,7 +126,7 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 		    frame_u64(c->s, c->w->layout.frame_previous) == o->frame)
 			return frame;
 	}
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, true);
 	if (!c->tstate)
 		return 0;
 	frame = frame_of(c->w, c->tstate);
@@ -239,7 +239,7 @@ static __always_inline bool is_back_at(struct call_run *c, __u64 frame)
 	c->tstate = c->t->tstate;
 	if (c->tstate && frame && frame_of(c->w, c->tstate) == frame)
 		return true;
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, true);
 	return c->tstate && frame_of(c->w, c->tstate) == frame;
 }
 
@@ -314,7 +314,7 @@ static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u3
 		leave(c, o, end);
 		return;
 	}
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, true);
 	frame = c->tstate ? python_frame(c, frame_of(c->w, c->tstate)) : FRAME_UNREAD;
 	if (frame == FRAME_UNREAD) {
 		count_call(PMT_CALL_UNREAD);
@@ -344,7 +344,7 @@ static __always_inline void on_clear(struct call_run *c, __u64 tstate, __u64 fra
 {
 	const struct pmt_open_call *o = innermost(c);
 
-	c->tstate = tstate == c->t->tstate ? tstate : call_tstate(c->t, c->w);
+	c->tstate = tstate == c->t->tstate ? tstate : call_tstate(c->t, c->w, true);
 	if (!c->tstate) {
 		count_call(PMT_CALL_UNREAD);
 		return;

@@ -20,9 +20,10 @@ enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
 
 /*
  * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
- * GIL when it grows. 0: it has none.
+ * GIL when it grows. holds: it does, and whoever holds it with the state that was found is itself; of one
+ * that does not, the state may have been freed and be another's. 0: it has none.
  */
-static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
+static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w, bool holds)
 {
 	const struct py_layout *l;
 	__u64 holder, self = bpf_get_current_task_btf()->thread.fsbase;
@@ -32,7 +33,7 @@ static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_
 	l = &w->layout;
 	holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
 
-	if (holder && holder == t->tstate)
+	if (holds && holder && holder == t->tstate)
 		return holder;
 	if (holder && user_u64(holder + l->tstate_thread_id) == self)
 		t->tstate = holder;
