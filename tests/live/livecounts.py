@@ -26,14 +26,14 @@ NOT_RUN = ('TurnClosed.__await__', 'closed', 'closed_in_for', 'dropped', 'droppe
 # close(), the two are one; and so they are if it is another yield.
 ONE_END = ('TurnThrown.__await__', 'closed_and_returns', 'closed_coroutine', 'closed_in_try',
            'outer_closed', 'thrown_coroutine')
-YIELDS_UNSEEN = {'catches_thrown': -40, 'inner_thrown': -20}
-# throw() links the frame of a generator that delegates below that of the other one, without running it:
-# it is met there, and it stands at a yield. From 3.11 on it is left by one, in 3.10 by an exception.
-LINKED = {'outer_thrown': 20}
+YIELDS_UNSEEN = {'catches_thrown': -60, 'inner_thrown': -20}
+# throw() links the frame of a generator that delegates below that of the other one, without running it.
+# In 3.10 it is met on the stack, and leaves it.
 LINKED_3_10 = {'outer_thrown': 20, 'thrown_coroutine': 15}
 # These builds take the frame off the stack before they come by the probe of yields: of the two that are
-# linked the lower one is taken for it.
-LATE_YIELDS = {(3, 12): {'inner_thrown': -20}, (3, 14): {'inner_thrown': -20}}
+# linked the lower one, which stands at a yield too, is taken for it.
+LATE_YIELDS = {(3, 12): {'inner_thrown': -20, 'outer_thrown': 20},
+               (3, 14): {'inner_thrown': -20, 'outer_thrown': 20}}
 # 3.9 links it to nothing: another stack, it seems, and what was open on the right one is given up. Twice
 # each, at throw() and behind it.
 RESETS_3_9 = 2 * (20 + 15)
@@ -92,14 +92,8 @@ def since_3_11(name, row, interpreter, table, hooked):
         row['yields'] += YIELDS_UNSEEN.get(name, 0)
         if name in ONE_END:
             row['yields'] -= row['throws']
-    else:
-        row['yields'] += LINKED.get(name, 0)
-        if interpreter.shape != 'debug':
-            row['yields'] += late.get(name, 0)
-    if minor == (3, 15) and name.endswith('<genexpr>'):
-        # one that is made passes a RESUME, and so does its first step
-        row['unwinds'] += row['calls']
-        row['calls'] *= 2
+    elif interpreter.shape != 'debug':
+        row['yields'] += late.get(name, 0)
 
 
 def until_3_10(name, row, interpreter):
