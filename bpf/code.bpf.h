@@ -224,25 +224,30 @@ static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), RING_WAKES);
 }
 
-/* The number of a code object. 0: *cause says why it has none. */
+/* As much of it as a number takes. */
+static __always_inline bool read_code(struct scratch *s, const struct pmt_walk *w, __u64 code)
+{
+	__u32 bytes = w->code_bytes;
+
+	return bytes <= PMT_CODE_BYTES && !bpf_probe_read_user(s->code, bytes, (void *)code);
+}
+
+/* The number of the code object that is in s->code. 0: *cause says why it has none. */
 static __noinline __u32 code_id(struct scratch *s, const struct pmt_walk *w, __u64 code, __u32 tgid,
 				__u32 *cause)
 {
 	struct pmt_code_key *key;
 	const struct py_layout *l;
-	__u32 bytes, *known, id;
+	__u32 *known, id;
 
 	if (!s || !w || !cause)
 		return 0;
 	l = &w->layout;
-	bytes = w->code_bytes;
 	key = &s->key;
 	key->code = code;
 	key->tgid = tgid;
 
 	*cause = PMT_CAUSE_WALK_FAILED;
-	if (bytes > PMT_CODE_BYTES || bpf_probe_read_user(s->code, bytes, (void *)code))
-		return 0;
 	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
 		return 0;
 	key->check = code_check(s, l);

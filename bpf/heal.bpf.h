@@ -60,6 +60,18 @@ static __always_inline bool read_frame(const struct call_run *c, __u64 frame)
 	       !bpf_probe_read_user(c->s->frame, bytes, (void *)frame);
 }
 
+/* The code object of the frame in s->frame; behind what is needed of it, code units if bytes allow. */
+static __always_inline void read_frames_code(struct call_run *c, __u32 bytes)
+{
+	__u64 code = frame_code(c);
+
+	c->code_bytes = bytes;
+	if (bytes > c->w->code_bytes && bytes <= PMT_CODE_BYTES &&
+	    !bpf_probe_read_user(c->s->code, bytes, (void *)code))
+		return;
+	c->code_bytes = read_code(c->s, c->w, code) ? c->w->code_bytes : 0;
+}
+
 #define FRAME_UNREAD 1ull /* no frame's address: it could not be told which runs */
 
 /*
@@ -94,7 +106,17 @@ static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
 	return w->calls.ops[opcode & 255];
 }
 
-/* Is the frame in s->frame at an instruction of this kind, or, of a yield, just behind it? */
+/* Is the frame in s->frame at an instruction of this kind? */
+static __always_inline bool stands_right_at(const struct call_run *c, __u32 bits)
+{
+	__u16 unit = 0;
+
+	return !bpf_probe_read_user(&unit, sizeof(unit),
+				    (void *)frame_u64(c->s, c->w->layout.frame_instr)) &&
+	       opcode_bits(c->w, unit) & bits;
+}
+
+/* ... or one that stands for it, or, of a yield, just behind it? */
 static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
 {
 	__u16 units[2] = {};
@@ -106,7 +128,10 @@ static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
 	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
 }
 
-/* The frame in s->frame, at address frame, becomes the innermost call; c->owner is that of the one before. */
+/*
+ * The frame in s->frame, at address frame, whose code object is in s->code, becomes the innermost call;
+ * c->owner is that of the one before.
+ */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
 	struct pmt_open_call *fresh, *o;
@@ -127,6 +152,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->opcode = opcode;
 	fresh->hit = c->t->hits;
+	fresh->sp = c->sp;
 	fresh->frame = frame;
 	fresh->previous = previous;
 	fresh->net = c->t->net;
@@ -141,7 +167,8 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 		fresh->start_ns = bpf_ktime_get_ns();
 	for (int i = 0; i < NR_FILES; i++)
 		s->files[i].str = 0;
-	fresh->fn = code_id(s, c->w, fresh->code, c->thread >> 32, &cause);
+	if (c->code_bytes)
+		fresh->fn = code_id(s, c->w, fresh->code, c->thread >> 32, &cause);
 	if (!fresh->fn)
 		count_call(PMT_CALL_UNREAD);
 	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh->fn)) {
@@ -289,6 +316,7 @@ static long open_hop(__u32 i, struct call_run *c)
 		if (!read_frame(c, frame))
 			return 1;
 	}
+	read_frames_code(c, 0);
 	open_call(c, frame, previous, BEGIN_UNSEEN);
 	return 0;
 }

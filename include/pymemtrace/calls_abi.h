@@ -87,7 +87,7 @@ struct pmt_open_call {
 	__s32 lasti;		  /* until 3.10: at its entry */
 	__u32 opcode;		  /* since 3.11: the RESUME it was entered by */
 	__u32 hit;		  /* its thread's, as counted then */
-	__u32 pad;
+	__u32 sp;		  /* since 3.11: stack pointer there, its low half; 0: not seen */
 };
 
 /* One event as a log has it. */

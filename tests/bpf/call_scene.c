@@ -60,11 +60,20 @@ void scene_attach(struct call_scene *s, pid_t pid)
 static const struct trace_calls everything = {.exits = true, .max_calls = 1024};
 static struct trace *shared;
 
+struct trace *open_calls_with(const struct trace_options *o)
+{
+	/* one at a time: each is to leave nothing behind */
+	if (shared)
+		close_session(shared);
+	shared = NULL;
+	return open_session_with(o);
+}
+
 struct trace *open_calls(const struct trace_calls *calls)
 {
 	const struct trace_options o = {.calls = calls ?: &everything, .max_stacks = 1000};
 
-	return open_session_with(&o);
+	return open_calls_with(&o);
 }
 
 struct child start_vm(enum fake_style style)
@@ -196,7 +205,7 @@ struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32
 	for (unsigned int i = 0; i < s->nr_rows; i++) {
 		const struct trace_call_sum *r = &s->rows[i];
 
-		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn || (tid && r->tid != tid))
+		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn || (tid && r->tid != tid && r->tgid != tid))
 			continue;
 		sum.calls += r->calls;
 		sum.resumes += r->resumes;
@@ -259,9 +268,9 @@ void assert_no_losses(const struct call_scene *s)
 	assert_losses(s, PMT_CALL_COUNTS, 0);
 }
 
-size_t count_entries(const struct call_scene *s, const char *map)
+size_t count_entries(const struct trace *t, const char *map)
 {
-	const struct bpf_map *m = bpf_object__find_map_by_name(s->t->skel->obj, map);
+	const struct bpf_map *m = bpf_object__find_map_by_name(t->skel->obj, map);
 	unsigned char key[64];
 	void *from = NULL;
 	size_t n = 0;

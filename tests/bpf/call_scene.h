@@ -43,7 +43,8 @@ struct call_scene scene_of(struct trace *t, struct child child, uint32_t flags);
 struct call_scene scene_in(struct trace *t, enum fake_style style);
 /* A session for scenes; all is seen unless `calls` says otherwise. */
 struct trace *open_calls(const struct trace_calls *calls);
-/* A new child in a session that sees everything, and that the tests of a file share. */
+struct trace *open_calls_with(const struct trace_options *o);
+/* A new child in a session that sees everything, and that tests share until one has its own. */
 struct call_scene scene_begin(enum fake_style style);
 /* Ends the child; the session stays. */
 void scene_close(struct call_scene *s);
@@ -64,7 +65,10 @@ void run_end(struct call_scene *s);
 /* Reads all, and checks that it adds up. */
 void look(struct call_scene *s);
 
-/* What all threads did in a function, or one did; fn 0 of BPF is NO_FUNCTION here. */
+/*
+ * What was done in a function: by all, or in one thread that lives or (by its tgid) one process. fn 0 of
+ * BPF is NO_FUNCTION here.
+ */
 #define NO_FUNCTION (NR_FAKE_CODES + 1)
 struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32_t tid);
 
@@ -80,6 +84,6 @@ void expect(const struct call_scene *s, unsigned int fn, uint32_t tid, const str
 	expect((s), (fn), (tid), &(const struct want){__VA_ARGS__}, __FILE__, __LINE__)
 
 /* Entries of a map that BPF has. */
-size_t count_entries(const struct call_scene *s, const char *map);
+size_t count_entries(const struct trace *t, const char *map);
 
 #endif

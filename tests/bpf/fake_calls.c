@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_calls.h"
 
-#include <assert.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,15 +12,15 @@
 #define STACK_BYTES (64 << 10)	/* of a thread, touched before it is anybody's */
 
 /* push and nop are emulated; a single-stepped one would bring a page with its first hit. */
-#define SITE(name)                       \
-	__asm__(".pushsection .text\n"   \
-		".type " #name          \
-		", @function\n" #name    \
-		":	push %rbp\n"     \
-		"	pop %rbp\n"      \
-		"	ret\n"           \
+#define SITE(name)                               \
+	__asm__(".pushsection .text\n"           \
+		".globl " #name "\n"             \
+		".type " #name ", @function\n"   \
+		#name ":	push %rbp\n"     \
+		"		pop %rbp\n"      \
+		"		ret\n"           \
 		".size " #name ", .-" #name "\n" \
-		".popsection\n");        \
+		".popsection\n");                \
 	void name(uint64_t arg1, uint64_t arg2)
 
 SITE(site_enter);
@@ -30,6 +30,8 @@ SITE(site_resume_check);
 SITE(site_return);
 SITE(site_yield);
 SITE(site_clear);
+SITE(site_arena);
+SITE(site_pool);
 
 void (*const vm_sites[PMT_SITES])(uint64_t, uint64_t) = {
 	[PMT_SITE_ENTER] = site_enter,	 [PMT_SITE_LEAVE] = site_leave,
@@ -407,6 +409,44 @@ void vm_threads(unsigned int nr, void (*const run[])(void))
 	pthread_barrier_destroy(&together);
 }
 
+/* Of one program or library: what of its file a fork child does not have in its page table. */
+static int populate(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t start = (info->dlpi_addr + p->p_vaddr) & -(uintptr_t)PAGE;
+		uintptr_t end = info->dlpi_addr + p->p_vaddr + p->p_filesz;
+
+		if (p->p_type == PT_LOAD)
+			madvise((void *)start, end - start, MADV_POPULATE_READ);
+	}
+	return 0;
+}
+
+pid_t vm_fork(void)
+{
+	pid_t pid;
+
+	vm_switch(NULL);
+	pid = fork();
+	if (pid)
+		return pid;
+	dl_iterate_phdr(populate, NULL);
+	madvise(vm, sizeof(*vm), MADV_POPULATE_WRITE);
+	settle();
+	return 0;
+}
+
+/* Where probes have been taken out, the file's page comes back when it is needed. */
+static void touch_sites(void)
+{
+	volatile char sum = 0;
+
+	for (int i = 0; i < PMT_SITES; i++)
+		sum += *(const char *)(uintptr_t)vm_sites[i];
+	settle();
+}
+
 int vm_main(int in, int out)
 {
 	void (*run)(void);
@@ -430,6 +470,7 @@ int vm_main(int in, int out)
 	if (write(out, &done, 1) != 1)
 		return 1;
 	while (read(in, &run, sizeof(run)) == sizeof(run)) {
+		touch_sites();
 		run();
 		settle();
 		if (write(out, &done, 1) != 1)

@@ -68,6 +68,11 @@ struct pmt_walk vm_walk(void);
 /* The sites, by their role: enum pmt_call_site. */
 extern void (*const vm_sites[PMT_SITES])(uint64_t arg1, uint64_t arg2);
 
+/* What allocates arenas (ctx, size) and pools (size class). */
+#define VM_ARENA_BYTES (256 << 10)
+void site_arena(uint64_t ctx, uint64_t size);
+void site_pool(uint64_t size_class, uint64_t unused);
+
 /* What child_start() runs: functions whose address comes through the pipe, until it is closed. */
 int vm_main(int in, int out);
 
@@ -91,6 +96,9 @@ struct fake_frame *vm_frame(void);
 struct fake_frame *vm_switch(struct fake_frame *to);
 void vm_hit(enum pmt_call_site site);
 struct fake_code *vm_code(unsigned int fn);
+
+/* fork(): neither of both has a frame then, nor comes anything unmeant. */
+pid_t vm_fork(void);
 
 void vm_grow(size_t pages);
 void vm_shrink(size_t pages); /* the newest */

@@ -423,7 +423,7 @@ static void shims_are_no_functions(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_are_counted),
@@ -440,5 +440,7 @@ int main(void)
 		cmocka_unit_test(shims_are_no_functions),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests_name("calls", tests, scenes_set_up, scenes_tear_down);
 }

@@ -462,8 +462,8 @@ static void threads_have_their_own(void **state)
 		EXPECT(&s, 13, .calls = 1, .grew = 1000, .total = 1000, .largest = 1000);
 		assert_no_losses(&s);
 		/* the main thread's is all that is kept */
-		assert_int_equal(count_entries(&s, "call_threads"), 1);
-		assert_int_equal(count_entries(&s, "opened"), 0);
+		assert_int_equal(count_entries(s.t, "call_threads"), 1);
+		assert_int_equal(count_entries(s.t, "opened"), 0);
 		assert_int_equal(s.rows[0].tid, 0);
 		scene_close(&s);
 	}

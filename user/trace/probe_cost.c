@@ -24,8 +24,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RUNS   400
-#define ROUNDS 5
+#define RUNS	100
+#define TRIALS	4
+#define DEAR_NS 2000
+#define ROUNDS	20 /* the best counts: others may be on this CPU */
 
 /*
  * Each begins with its instruction, and comes back whatever that does: branches lead to what follows
@@ -261,7 +263,14 @@ int trace_probe_cost(struct trace *t, const uint8_t *insn, size_t length, uint64
 		*ret_ns = p->cost_ns[kind];
 		return 0;
 	}
-	err = p ? measure(t, kind, false, ret_ns, &hits) : -EINVAL;
+	/* others that try out theirs hit the same code: where the filter works, it keeps them out */
+	err = p ? -EAGAIN : -EINVAL;
+	for (int i = 0; err == -EAGAIN && i < TRIALS; i++) {
+		err = measure(t, kind, p->by_pid, ret_ns, &hits);
+		/* that it is dear must not be said because the machine was busy */
+		if (!err && *ret_ns > DEAR_NS && kind != STUB_MOV && i + 1 < TRIALS)
+			err = -EAGAIN;
+	}
 	if (err)
 		return fault_errno(f, -err, "cannot measure what a probe costs here");
 	if (hits != (uint64_t)RUNS * ROUNDS)
