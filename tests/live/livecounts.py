@@ -13,11 +13,11 @@ PROGRAMS = [source(name) for name in ('calls.py', 'yields.py')]
 COUNTED = source('counted.py')
 
 # Since 3.11 throw() and close() enter a generator without an instruction that begins a call: there is
-# no entry to be seen. If nothing of it runs before the exception ends it, its end can be seen only where
-# all unwinds are.
-ENDED_AT_ONCE = ('TurnClosed.__await__', 'TurnThrown.__await__', 'closed', 'closed_coroutine',
-                 'closed_in_for', 'dropped', 'dropped_at_once', 'inner_closed', 'never', 'outer_closed',
-                 'thrown', 'thrown_at_birth', 'thrown_at_yield', 'thrown_coroutine')
+# no entry to be seen. That an exception ends it can be seen only where all unwinds are: elsewhere ends
+# are inferred for calls whose entry was seen.
+UNSEEN_UNWINDS = ('TurnClosed.__await__', 'TurnThrown.__await__', 'closed', 'closed_coroutine',
+                  'closed_in_for', 'closed_in_try', 'dropped', 'dropped_at_once', 'inner_closed', 'never',
+                  'outer_closed', 'thrown', 'thrown_at_birth', 'thrown_at_yield', 'thrown_coroutine')
 # close() would make no difference to these, and since 3.13 does not run them; since 3.14 it does so
 # while somebody counts.
 NOT_RUN = ('TurnClosed.__await__', 'closed', 'closed_in_for', 'dropped', 'dropped_at_once',
@@ -28,8 +28,6 @@ ONE_END = ('TurnThrown.__await__', 'closed_and_returns', 'closed_coroutine', 'cl
            'outer_closed', 'thrown_coroutine')
 YIELDS_UNSEEN = {'catches_thrown': -60, 'inner_thrown': -20}
 # throw() links the frame of a generator that delegates below that of the other one, without running it.
-# In 3.10 it is met on the stack, and leaves it.
-LINKED_3_10 = {'outer_thrown': 20, 'thrown_coroutine': 15}
 # These builds take the frame off the stack before they come by the probe of yields: of the two that are
 # linked the lower one, which stands at a yield too, is taken for it.
 LATE_YIELDS = {(3, 12): {'inner_thrown': -20, 'outer_thrown': 20},
@@ -89,7 +87,7 @@ def sees_yields(interpreter, table):
 
 def since_3_11(name, row, interpreter, table):
     minor, late = interpreter.minor, LATE_YIELDS.get(interpreter.minor, {})
-    if name in ENDED_AT_ONCE and not sees(table, '_PyEval_FrameClearAndPop') or (
+    if name in UNSEEN_UNWINDS and not sees(table, '_PyEval_FrameClearAndPop') or (
             name in NOT_RUN and minor >= (3, 14)):
         row['unwinds'] -= row['throws']
     if not sees_yields(interpreter, table):
@@ -100,11 +98,6 @@ def since_3_11(name, row, interpreter, table):
         row['yields'] += late.get(name, 0)
 
 
-def until_3_10(name, row, interpreter):
-    if interpreter.minor == (3, 10):
-        row['unwinds'] += LINKED_3_10.get(name, 0)
-
-
 def expected(rows, interpreter, table):
     """{(file, name, first line): (calls, resumes, returns, yields, unwinds)} by what `truth` told."""
     found = {}
@@ -112,8 +105,6 @@ def expected(rows, interpreter, table):
         row = dict(row)
         if interpreter.minor >= (3, 11):
             since_3_11(key[1], row, interpreter, table)
-        else:
-            until_3_10(key[1], row, interpreter)
         found[key] = tuple(row[k] for k in KINDS)
     if interpreter.minor < (3, 11):
         for name, more in IN_THE_HOOK.items():
