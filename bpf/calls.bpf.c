@@ -53,7 +53,7 @@ static __always_inline bool units_of_code(const struct call_run *c, __u64 offset
  *
  * Returns enum call_begin, BEGIN_UNSEEN: it does not.
  */
-static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode)
+static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode, __s32 *at)
 {
 	__u64 instr = frame_u64(c->s, c->w->layout.frame_instr);
 	__u64 first = frame_code(c) + c->w->layout.code_adaptive;
@@ -73,6 +73,7 @@ static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode)
 		if ((units[i] >> 8 & RESUME_OPARG) == RESUME_AT_GEN_EXPR_START)
 			return BEGIN_UNSEEN;
 		*opcode = units[i] & 255;
+		*at = instr + 2 * i - first;
 		/* oparg: 0 at a function's start, else behind a yield or an await */
 		return units[i] >> 8 & 3 ? BEGIN_RESUME : BEGIN_CALL;
 	}
@@ -97,17 +98,17 @@ static __noinline int enter(struct call_run *c, __u64 frame, __u64 below, __u32 
 /*
  * One entry may pass two handlers: RESUME_CHECK gives way to RESUME when something is pending
  * (gh-108614), and RESUME, having instrumented the code or undone that, begins anew as what it has become.
- * o: the innermost call.
+ * o: the innermost call; at: where the instruction is.
  */
 static __always_inline bool is_repeated(const struct call_run *c, const struct pmt_open_call *o,
-					__u32 site, __u64 frame, __u32 opcode)
+					__u32 site, __u64 frame, __u32 opcode, __s32 at)
 {
 	if (site != PMT_SITE_RESUME)
 		return false;
 	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
 		return !(opcode_bits(c->w, opcode) & PMT_OP_RESUME);
 	return o && o->frame == frame && o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN &&
-	       o->opcode != opcode && o->hit + 1 == c->t->hits;
+	       o->lasti == at && o->opcode != opcode && o->hit + 1 == c->t->hits;
 }
 
 /*
@@ -135,21 +136,25 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 
 static __always_inline void on_resume(struct call_run *c, __u32 site)
 {
-	const struct pmt_open_call *o = innermost(c);
+	struct pmt_open_call *o = innermost(c);
 	__u64 frame = running_frame(c, o), below;
 	__u32 begin, opcode = 0;
+	__s32 at = 0;
 
 	if (!frame) {
 		count_call(PMT_CALL_UNREAD);
 		return;
 	}
 	read_frames_code(c, PMT_CODE_BYTES);
-	begin = resume_kind(c, &opcode);
+	begin = resume_kind(c, &opcode, &at);
 	if (begin == BEGIN_UNSEEN) {
 		count_call(PMT_CALL_STRAY);
 		return;
 	}
-	if (is_repeated(c, o, site, frame, opcode)) {
+	if (is_repeated(c, o, site, frame, opcode, at)) {
+		/* there may be a third: a fallback that instruments */
+		if (o && o->frame == frame)
+			o->hit = c->t->hits;
 		count_call(PMT_CALL_REPEATED);
 		return;
 	}
@@ -172,6 +177,7 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 	}
 	c->owner = o ? o->owner : 0;
 	c->s->open.opcode = opcode;
+	c->s->open.lasti = at;
 	enter(c, frame, below, begin);
 }
 

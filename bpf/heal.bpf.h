@@ -140,6 +140,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	struct pmt_open_key key;
 	struct scratch *s;
 	__u32 cause, opcode;
+	__s32 lasti;
 
 	if (!c || !c->s || !c->w || !c->t)
 		return -1;
@@ -150,8 +151,10 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	}
 	fresh = &s->open;
 	opcode = fresh->opcode;
+	lasti = fresh->lasti;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->opcode = opcode;
+	fresh->lasti = lasti;
 	fresh->hit = c->t->hits;
 	fresh->sp = c->sp;
 	fresh->frame = frame;

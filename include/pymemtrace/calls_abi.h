@@ -85,10 +85,10 @@ struct pmt_open_call {
 	__u32 level;		  /* calls shown up to and with this one */
 	__s64 net;		  /* the thread's, when it began */
 	__u64 start_ns, inner_ns; /* inner: of ended calls made from it */
-	__s32 lasti;		  /* until 3.10: at its entry */
-	__u32 opcode;		  /* since 3.11: the RESUME it was entered by */
-	__u32 hit;		  /* its thread's, as counted then */
-	__u32 sp;		  /* since 3.11: stack pointer there, its low half; 0: not seen */
+	__s32 lasti;  /* at its entry; since 3.11 of the RESUME, from the first instruction */
+	__u32 opcode; /* since 3.11: the RESUME it was entered by */
+	__u32 hit;    /* its thread's, as counted then */
+	__u32 sp;     /* since 3.11: stack pointer there, its low half; 0: not seen */
 };
 
 /* One event as a log has it. */
