@@ -379,6 +379,7 @@ int on_call_site(struct pt_regs *ctx)
 	__u32 tgid = c.thread >> 32, site;
 	bool exclusive;
 
+	keep_own_stack(ctx);
 	/* read here: registers are not to be read at an offset that was chosen */
 	keep_here(arg1);
 	keep_here(arg2);
