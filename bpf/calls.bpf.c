@@ -53,7 +53,7 @@ static __always_inline bool units_of_code(const struct call_run *c, __u64 offset
  *
  * Returns enum call_begin, BEGIN_UNSEEN: it does not.
  */
-static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode)
+static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode, __s32 *at)
 {
 	__u64 instr = frame_u64(c->s, c->w->layout.frame_instr);
 	__u64 first = frame_code(c) + c->w->layout.code_adaptive;
@@ -73,6 +73,7 @@ static __always_inline __u32 resume_kind(struct call_run *c, __u32 *opcode)
 		if ((units[i] >> 8 & RESUME_OPARG) == RESUME_AT_GEN_EXPR_START)
 			return BEGIN_UNSEEN;
 		*opcode = units[i] & 255;
+		*at = instr + 2 * i - first;
 		/* oparg: 0 at a function's start, else behind a yield or an await */
 		return units[i] >> 8 & 3 ? BEGIN_RESUME : BEGIN_CALL;
 	}
@@ -97,17 +98,17 @@ static __noinline int enter(struct call_run *c, __u64 frame, __u64 below, __u32 
 /*
  * One entry may pass two handlers: RESUME_CHECK gives way to RESUME when something is pending
  * (gh-108614), and RESUME, having instrumented the code or undone that, begins anew as what it has become.
- * o: the innermost call.
+ * o: the innermost call; at: where the instruction is.
  */
 static __always_inline bool is_repeated(const struct call_run *c, const struct pmt_open_call *o,
-					__u32 site, __u64 frame, __u32 opcode)
+					__u32 site, __u64 frame, __u32 opcode, __s32 at)
 {
 	if (site != PMT_SITE_RESUME)
 		return false;
 	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
-		return true;
+		return !(opcode_bits(c->w, opcode) & PMT_OP_RESUME);
 	return o && o->frame == frame && o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN &&
-	       o->opcode != opcode && o->hit + 1 == c->t->hits;
+	       o->lasti == at && o->opcode != opcode && o->hit + 1 == c->t->hits;
 }
 
 /*
@@ -126,7 +127,7 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 		    frame_u64(c->s, c->w->layout.frame_previous) == o->frame)
 			return frame;
 	}
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, true);
 	if (!c->tstate)
 		return 0;
 	frame = frame_of(c->w, c->tstate);
@@ -135,21 +136,25 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 
 static __always_inline void on_resume(struct call_run *c, __u32 site)
 {
-	const struct pmt_open_call *o = innermost(c);
+	struct pmt_open_call *o = innermost(c);
 	__u64 frame = running_frame(c, o), below;
 	__u32 begin, opcode = 0;
+	__s32 at = 0;
 
 	if (!frame) {
 		count_call(PMT_CALL_UNREAD);
 		return;
 	}
 	read_frames_code(c, PMT_CODE_BYTES);
-	begin = resume_kind(c, &opcode);
+	begin = resume_kind(c, &opcode, &at);
 	if (begin == BEGIN_UNSEEN) {
 		count_call(PMT_CALL_STRAY);
 		return;
 	}
-	if (is_repeated(c, o, site, frame, opcode)) {
+	if (is_repeated(c, o, site, frame, opcode, at)) {
+		/* there may be a third: a fallback that instruments */
+		if (o && o->frame == frame)
+			o->hit = c->t->hits;
 		count_call(PMT_CALL_REPEATED);
 		return;
 	}
@@ -172,6 +177,7 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 	}
 	c->owner = o ? o->owner : 0;
 	c->s->open.opcode = opcode;
+	c->s->open.lasti = at;
 	enter(c, frame, below, begin);
 }
 
@@ -239,7 +245,7 @@ static __always_inline bool is_back_at(struct call_run *c, __u64 frame)
 	c->tstate = c->t->tstate;
 	if (c->tstate && frame && frame_of(c->w, c->tstate) == frame)
 		return true;
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, true);
 	return c->tstate && frame_of(c->w, c->tstate) == frame;
 }
 
@@ -314,7 +320,7 @@ static __always_inline void on_handler_exit(struct call_run *c, __u32 bits, __u3
 		leave(c, o, end);
 		return;
 	}
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, true);
 	frame = c->tstate ? python_frame(c, frame_of(c->w, c->tstate)) : FRAME_UNREAD;
 	if (frame == FRAME_UNREAD) {
 		count_call(PMT_CALL_UNREAD);
@@ -344,7 +350,7 @@ static __always_inline void on_clear(struct call_run *c, __u64 tstate, __u64 fra
 {
 	const struct pmt_open_call *o = innermost(c);
 
-	c->tstate = tstate == c->t->tstate ? tstate : call_tstate(c->t, c->w);
+	c->tstate = tstate == c->t->tstate ? tstate : call_tstate(c->t, c->w, true);
 	if (!c->tstate) {
 		count_call(PMT_CALL_UNREAD);
 		return;
@@ -373,6 +379,7 @@ int on_call_site(struct pt_regs *ctx)
 	__u32 tgid = c.thread >> 32, site;
 	bool exclusive;
 
+	keep_own_stack(ctx);
 	/* read here: registers are not to be read at an offset that was chosen */
 	keep_here(arg1);
 	keep_here(arg2);

@@ -41,7 +41,7 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 	c->t = call_thread(c->thread);
 	if (!c->t)
 		return PMT_CAUSES; /* not asked for, and so not shown */
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, false);
 	if (!c->tstate)
 		return PMT_CAUSE_NO_THREAD;
 	frame = python_frame(c, frame_of(c->w, c->tstate));

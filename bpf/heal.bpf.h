@@ -20,9 +20,10 @@ enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
 
 /*
  * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
- * GIL when it grows. 0: it has none.
+ * GIL when it grows. holds: it does, and whoever holds it with the state that was found is itself; of one
+ * that does not, the state may have been freed and be another's. 0: it has none.
  */
-static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
+static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w, bool holds)
 {
 	const struct py_layout *l;
 	__u64 holder, self = bpf_get_current_task_btf()->thread.fsbase;
@@ -32,7 +33,7 @@ static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_
 	l = &w->layout;
 	holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
 
-	if (holder && holder == t->tstate)
+	if (holds && holder && holder == t->tstate)
 		return holder;
 	if (holder && user_u64(holder + l->tstate_thread_id) == self)
 		t->tstate = holder;
@@ -139,6 +140,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	struct pmt_open_key key;
 	struct scratch *s;
 	__u32 cause, opcode;
+	__s32 lasti;
 
 	if (!c || !c->s || !c->w || !c->t)
 		return -1;
@@ -149,8 +151,10 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	}
 	fresh = &s->open;
 	opcode = fresh->opcode;
+	lasti = fresh->lasti;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->opcode = opcode;
+	fresh->lasti = lasti;
 	fresh->hit = c->t->hits;
 	fresh->sp = c->sp;
 	fresh->frame = frame;
@@ -226,10 +230,15 @@ static long close_above(__u32 i, struct call_run *c)
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
 	o = innermost(c);
+	/*
+	 * Of what came unseen and goes unseen nothing can be said: it may have been one whose end was
+	 * seen, and which was met again before it was off the stack.
+	 */
 	close_call(c->t, c->thread, o,
-		   !c->s->seek.found   ? END_LOST
-		   : has_yielded(c, o) ? END_YIELD
-				       : END_UNWIND);
+		   !c->s->seek.found		       ? END_LOST
+		   : !o || !(o->flags & PMT_OPEN_SEEN) ? END_OPEN
+		   : has_yielded(c, o)		       ? END_YIELD
+						       : END_UNWIND);
 	return 0;
 }
 

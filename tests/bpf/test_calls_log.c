@@ -102,8 +102,8 @@ static void some_steps(void)
 static void every_event_is_told(void **state)
 {
 	static const struct line lines[] = {
-		{0, PMT_CALL, 1, 7},   {1, PMT_CALL, 2, 7}, {2, PMT_RETURN, 2, 7},
-		{3, PMT_CALL, 2, 8},   {4, PMT_RETURN, 2, 6}, {5, PMT_CALL, 3, 6},
+		{0, PMT_CALL, 1, 7},   {1, PMT_CALL, 2, 7},    {2, PMT_RETURN, 2, 7},
+		{3, PMT_CALL, 2, 8},   {4, PMT_RETURN, 2, 6},  {5, PMT_CALL, 3, 6},
 		{6, PMT_RETURN, 3, 6}, {7, PMT_RETURN, 1, 36},
 	};
 	struct trace *t = open_log(0);
@@ -183,8 +183,10 @@ static void changes_are_told(void **state)
 		{0, PMT_CALL, 1, 7},   {1, PMT_CALL, 2, 7},    {3, PMT_CALL, 2, 8},
 		{4, PMT_RETURN, 2, 6}, {7, PMT_RETURN, 1, 36},
 	};
-	static const struct line more[] = {{8, PMT_CALL, 1, 43}, {11, PMT_CALL, 2, 44},
-					   {12, PMT_RETURN, 2, 42}, {15, PMT_RETURN, 1, 72}};
+	static const struct line more[] = {{8, PMT_CALL, 1, 43},
+					   {11, PMT_CALL, 2, 44},
+					   {12, PMT_RETURN, 2, 42},
+					   {15, PMT_RETURN, 1, 72}};
 	struct trace *t = open_log(PAGE);
 	struct call_scene s = scene_in(t, STYLE_313);
 	struct heard h = {.s = &s};
@@ -206,8 +208,7 @@ static void changes_are_told(void **state)
 	assert_int_equal(h.events[0].event.what, PMT_RETURN);
 	assert_int_equal(h.events[0].event.rss, rss + 72 * PAGE);
 	/* from the first event on; between two ticks the clock is an estimate */
-	assert_in_range(h.events[0].event.cpu_ns, 1,
-			process_cpu_ns(s.child.pid) + 1000000000);
+	assert_in_range(h.events[0].event.cpu_ns, 1, process_cpu_ns(s.child.pid) + 1000000000);
 	scene_close(&s);
 	close_session(t);
 }

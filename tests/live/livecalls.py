@@ -38,6 +38,10 @@ class Calls(live.Tool):
     def __enter__(self):
         try:
             live.wait_until(self._begun, '%s to begin' % ' '.join(self.args))
+        except AssertionError as why:
+            why = '%s; it is in system call %s, and said %r' % (why, system_call(self.pid), self.err())
+            self.__exit__()
+            raise AssertionError(why)
         except BaseException:
             self.__exit__()
             raise

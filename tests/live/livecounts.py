@@ -13,11 +13,11 @@ PROGRAMS = [source(name) for name in ('calls.py', 'yields.py')]
 COUNTED = source('counted.py')
 
 # Since 3.11 throw() and close() enter a generator without an instruction that begins a call: there is
-# no entry to be seen. If nothing of it runs before the exception ends it, its end can be seen only where
-# all unwinds are.
-ENDED_AT_ONCE = ('TurnClosed.__await__', 'TurnThrown.__await__', 'closed', 'closed_coroutine',
-                 'closed_in_for', 'dropped', 'dropped_at_once', 'inner_closed', 'never', 'outer_closed',
-                 'thrown', 'thrown_at_birth', 'thrown_at_yield', 'thrown_coroutine')
+# no entry to be seen. That an exception ends it can be seen only where all unwinds are: elsewhere ends
+# are inferred for calls whose entry was seen.
+UNSEEN_UNWINDS = ('TurnClosed.__await__', 'TurnThrown.__await__', 'closed', 'closed_coroutine',
+                  'closed_in_for', 'closed_in_try', 'dropped', 'dropped_at_once', 'inner_closed', 'never',
+                  'outer_closed', 'thrown', 'thrown_at_birth', 'thrown_at_yield', 'thrown_coroutine')
 # close() would make no difference to these, and since 3.13 does not run them; since 3.14 it does so
 # while somebody counts.
 NOT_RUN = ('TurnClosed.__await__', 'closed', 'closed_in_for', 'dropped', 'dropped_at_once',
@@ -27,12 +27,11 @@ NOT_RUN = ('TurnClosed.__await__', 'closed', 'closed_in_for', 'dropped', 'droppe
 ONE_END = ('TurnThrown.__await__', 'closed_and_returns', 'closed_coroutine', 'closed_in_try',
            'outer_closed', 'thrown_coroutine')
 YIELDS_UNSEEN = {'catches_thrown': -60, 'inner_thrown': -20}
-# throw() links the frame of a generator that delegates below that of the other one, without running it:
-# it is met there. In 3.10 it is taken for one that an exception has ended.
-LINKED_3_10 = {'outer_thrown': 20, 'thrown_coroutine': 15}
+# throw() links the frame of a generator that delegates below that of the other one, without running it.
 # These builds take the frame off the stack before they come by the probe of yields: of the two that are
-# linked the lower one is taken for it.
-LATE_YIELDS = {minor: {'inner_thrown': -20, 'outer_thrown': 20} for minor in ((3, 12), (3, 14))}
+# linked the lower one, which stands at a yield too, is taken for it.
+LATE_YIELDS = {(3, 12): {'inner_thrown': -20, 'outer_thrown': 20},
+               (3, 14): {'inner_thrown': -20, 'outer_thrown': 20}}
 # 3.9 links it to nothing: another stack, it seems, and what was open on the right one is given up. Twice
 # each, at throw() and behind it.
 RESETS_3_9 = 2 * (20 + 15)
@@ -82,35 +81,30 @@ def sees(table, site):
     return any(s['name'] == site for s in table.doc['sites'])
 
 
-def since_3_11(name, row, interpreter, table, hooked):
+def sees_yields(interpreter, table):
+    return interpreter.minor < (3, 11) or sees(table, 'YIELD_VALUE')
+
+
+def since_3_11(name, row, interpreter, table):
     minor, late = interpreter.minor, LATE_YIELDS.get(interpreter.minor, {})
-    if name in ENDED_AT_ONCE and not sees(table, '_PyEval_FrameClearAndPop') or (
-            name in NOT_RUN and minor >= (3, 14) and not hooked):
+    if name in UNSEEN_UNWINDS and not sees(table, '_PyEval_FrameClearAndPop') or (
+            name in NOT_RUN and minor >= (3, 14)):
         row['unwinds'] -= row['throws']
-    if not sees(table, 'YIELD_VALUE'):
+    if not sees_yields(interpreter, table):
         row['yields'] += YIELDS_UNSEEN.get(name, 0)
         if name in ONE_END:
             row['yields'] -= row['throws']
-    else:
-        if interpreter.shape != 'debug':
-            row['yields'] += late.get(name, 0)
+    elif interpreter.shape != 'debug':
+        row['yields'] += late.get(name, 0)
 
 
-def until_3_10(name, row, interpreter):
-    if interpreter.minor == (3, 10):
-        row['unwinds'] += LINKED_3_10.get(name, 0)
-
-
-def expected(rows, interpreter, table, hooked=False):
-    """{(file, name, first line): (calls, resumes, returns, yields, unwinds)} by what `truth` told. Of a
-    target that is hooked by its own counting while it is watched, too."""
+def expected(rows, interpreter, table):
+    """{(file, name, first line): (calls, resumes, returns, yields, unwinds)} by what `truth` told."""
     found = {}
     for key, row in rows.items():
         row = dict(row)
         if interpreter.minor >= (3, 11):
-            since_3_11(key[1], row, interpreter, table, hooked)
-        else:
-            until_3_10(key[1], row, interpreter)
+            since_3_11(key[1], row, interpreter, table)
         found[key] = tuple(row[k] for k in KINDS)
     if interpreter.minor < (3, 11):
         for name, more in IN_THE_HOOK.items():
@@ -133,22 +127,39 @@ def assert_counts(got, wanted, what):
     assert not wrong, '%s: %d functions: %s' % (what, len(wrong), '\n'.join(wrong))
 
 
-def assert_right_counts(table, rows, interpreter, what, hooked=False):
+def assert_right_counts(table, rows, interpreter, what):
     """All of a run's, and nothing lost."""
     lost = LOST_3_9 if interpreter.minor == (3, 9) else {}
     resets = {'reset': RESETS_3_9} if lost else {}
     live.assert_equal({k: v for k, v in table.doc['losses'].items() if v}, resets, 'losses')
     live.assert_equal({f.name: f.lost for f in table.functions if f.lost and
                        f.file.startswith('PROGRAM-')}, lost, 'lost')
-    wanted = expected(rows, interpreter, table, hooked)
-    got = counted(table)
-    if not sees(table, 'YIELD_VALUE') and interpreter.minor >= (3, 11):
+    assert_same_counts(counted(table), expected(rows, interpreter, table), interpreter, table, what)
+
+
+def assert_same_counts(got, wanted, interpreter, table, what):
+    if not sees_yields(interpreter, table):
         # whether it had yielded is read from memory that has been given back
+        got, wanted = dict(got), dict(wanted)
         for rows in (got, wanted):
             for key in [key for key in rows if key[1] == 'dropped_at_once']:
-                row = rows.pop(key)
-                rows[key] = row[:3] + (row[3] + row[4],)
+                rows[key] = rows[key][:3] + (sum(rows[key][3:]),)
     assert_counts(got, wanted, what)
+
+
+def assert_hooked_counts(table, rows, interpreter, what):
+    """Of a target that is watched by hooks of its own meanwhile: they run at ends, too, while what ends
+    is on the stack still. Instructions of their own see every yield."""
+    table.assert_kept()
+    thrown_into = {key for key, row in rows.items() if row['throws']}
+
+    def without_unwinds(found):
+        return {key: row[:4] if key in thrown_into else row for key, row in found.items()
+                if any(row[:4]) or key not in thrown_into}
+    wanted = {key: tuple(row[k] for k in KINDS) for key, row in rows.items()}
+    if interpreter.minor < (3, 11):
+        wanted = expected(rows, interpreter, table)
+    assert_counts(without_unwinds(counted(table)), without_unwinds(wanted), what)
 
 
 def entries_of(rows):

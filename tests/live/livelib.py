@@ -223,8 +223,8 @@ class Tool:
         self.errors.close()
 
     def err(self):
-        self.errors.seek(0)
-        return show(self.errors.read())
+        """Also while it writes: it shares the file's position."""
+        return show(os.pread(self.errors.fileno(), 1 << 24, 0))
 
     def _more(self, end):
         left = max(0, end - time.monotonic())

@@ -124,6 +124,7 @@ static unsigned int role_of(const struct py_opcode *op)
 	case PMT_OP_RESUME:
 		return PMT_SITE_RESUME;
 	case PMT_OP_RESUME_CHECK:
+	case PMT_OP_RESUME | PMT_OP_RESUME_CHECK:
 		return PMT_SITE_RESUME_CHECK;
 	case PMT_OP_RETURN:
 		return PMT_SITE_RETURN;

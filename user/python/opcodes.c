@@ -20,9 +20,13 @@
 
 /* 3.11: Include/opcode.h; DO_TRACING is where every instruction goes while a trace function is set */
 static const struct py_opcode opcodes_3_11[] = {
-	{"RESUME", 151, PMT_OP_RESUME},	     {"RESUME_QUICK", 150, PMT_OP_RESUME_CHECK},
-	{"RETURN_VALUE", 83, PMT_OP_RETURN}, {"YIELD_VALUE", 86, PMT_OP_YIELD},
-	{"DO_TRACING", 255, PMT_OP_ANY},     {0},
+	{"RESUME", 151, PMT_OP_RESUME},
+	/* goes to the handler of RESUME instead while a trace function is set */
+	{"RESUME_QUICK", 150, PMT_OP_RESUME | PMT_OP_RESUME_CHECK},
+	{"RETURN_VALUE", 83, PMT_OP_RETURN},
+	{"YIELD_VALUE", 86, PMT_OP_YIELD},
+	{"DO_TRACING", 255, PMT_OP_ANY},
+	{0},
 };
 static const struct py_opcode_range unused_3_11[] = {{181, 254}, {0}};
 
