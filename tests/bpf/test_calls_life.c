@@ -326,8 +326,6 @@ static void perf_uprobes_count_the_same(void **state)
 	int status;
 	pid_t pid;
 
-	if (!feature_has(FEATURE_UPROBE_MULTI, NULL))
-		skip(); /* all tests are of them */
 	sibling("test_calls", path);
 	fflush(stdout);
 	pid = fork();
