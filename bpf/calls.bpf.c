@@ -97,6 +97,11 @@ static __noinline int enter(struct call_run *c, __u64 frame, __u64 below, __u32 
 	return 0;
 }
 
+static __always_inline bool is_instrumented(const struct call_run *c, __u32 opcode)
+{
+	return opcode_bits(c->w, opcode) & (PMT_OP_INSTRUMENTED | PMT_OP_ANY);
+}
+
 /*
  * One entry may pass two handlers: RESUME_CHECK gives way to RESUME when something is pending
  * (gh-108614), and RESUME, having instrumented the code or undone that, begins anew as what it has become.
@@ -110,7 +115,8 @@ static __always_inline bool is_repeated(const struct call_run *c, const struct p
 	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
 		return !(opcode_bits(c->w, opcode) & PMT_OP_RESUME);
 	return o && o->frame == frame && o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN &&
-	       o->lasti == at && o->opcode != opcode && o->hit + 1 == c->t->hits;
+	       o->lasti == at && is_instrumented(c, o->opcode) != is_instrumented(c, opcode) &&
+	       o->hit + 1 == c->t->hits;
 }
 
 /*
@@ -171,8 +177,10 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 	}
 	if (is_repeated(c, o, site, frame, opcode, at)) {
 		/* there may be a third: a fallback that instruments */
-		if (o && o->frame == frame)
+		if (o && o->frame == frame) {
 			o->hit = c->t->hits;
+			o->opcode = opcode;
+		}
 		count_call(PMT_CALL_REPEATED);
 		return;
 	}

@@ -26,9 +26,10 @@ enum pmt_call_site {
 #define PMT_OP_RESUME (1u << 0)
 #define PMT_OP_RESUME_CHECK \
 	(1u << 1) /* and not PMT_OP_RESUME: RESUME's handler only as a fallback */
-#define PMT_OP_RETURN (1u << 2)
-#define PMT_OP_YIELD  (1u << 3)
-#define PMT_OP_ANY    (1u << 4) /* INSTRUMENTED_LINE and such: stands for another opcode */
+#define PMT_OP_RETURN	    (1u << 2)
+#define PMT_OP_YIELD	    (1u << 3)
+#define PMT_OP_ANY	    (1u << 4) /* INSTRUMENTED_LINE and such: stands for another opcode */
+#define PMT_OP_INSTRUMENTED (1u << 5) /* RESUME as it is while hooks are set */
 
 #define PMT_CALLS_COUNT 2
 

@@ -122,6 +122,7 @@ static unsigned int role_of(const struct py_opcode *op)
 {
 	switch (op->bits) {
 	case PMT_OP_RESUME:
+	case PMT_OP_RESUME | PMT_OP_INSTRUMENTED:
 		return PMT_SITE_RESUME;
 	case PMT_OP_RESUME_CHECK:
 	case PMT_OP_RESUME | PMT_OP_RESUME_CHECK:
