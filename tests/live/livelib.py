@@ -293,7 +293,7 @@ class Tool:
     def assert_nothing_left(self):
         # programs and maps are freed after a grace period of RCU
         wait_until(lambda: not any(bpf_object_exists(k, i) for k, i in self.ids),
-                   'the BPF objects of %s to go' % ' '.join(self.args), 60)
+                   'the BPF objects of %s to go' % ' '.join(self.args), 180)
 
 
 BPF_GET_FD_BY_ID = {'prog': 13, 'map': 14, 'link': 30}
