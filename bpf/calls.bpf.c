@@ -11,9 +11,11 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-#define UNITS \
-	4 /* code units read from a frame's instruction on: before RESUME come at most three */
-#define LAG_UNITS 16 /* a yield may be so far behind what a frame says */
+/* Code units read from a frame's instruction on: before RESUME come at most three. */
+#define UNITS 4
+/* Bytes of the evaluation function's C frame, at most; as usually built it has a few hundred. */
+#define MAX_C_FRAME 65536
+#define LAG_UNITS   16 /* a yield may be so far behind what a frame says */
 
 /* The argument of RESUME, Include/internal/pycore_opcode_utils.h, 3.15. */
 #define RESUME_OPARG		 7
@@ -118,6 +120,21 @@ static __always_inline bool is_repeated(const struct call_run *c, const struct p
 }
 
 /*
+ * 3.11, 3.12: what leads from the thread state to the frame that runs is on the C stack of the evaluation
+ * function, always at the same place of it.
+ */
+static __always_inline void note_cframe(struct call_run *c)
+{
+	const struct py_layout *l = &c->w->layout;
+	__u64 at;
+
+	if (l->cframe_current_frame == PY_NONE)
+		return;
+	at = user_u64(c->tstate + l->tstate_cframe) + l->cframe_current_frame - c->sp;
+	c->t->cframe = at < MAX_C_FRAME ? at : 0;
+}
+
+/*
  * The frame that runs, into s->frame; 0: it cannot be read. o: the innermost call. A frame that was
  * called from there is on the stack of the thread state that was found before, and no other can have it:
  * who holds the GIL need not be read.
@@ -128,7 +145,7 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 
 	c->tstate = c->t->tstate;
 	if (o && c->tstate) {
-		frame = frame_of(c->w, c->tstate);
+		frame = c->t->cframe ? user_u64(c->sp + c->t->cframe) : frame_of(c->w, c->tstate);
 		if (read_frame(c, frame) &&
 		    frame_u64(c->s, c->w->layout.frame_previous) == o->frame)
 			return frame;
@@ -136,6 +153,7 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 	c->tstate = call_tstate(c->t, c->w, true);
 	if (!c->tstate)
 		return 0;
+	note_cframe(c);
 	frame = frame_of(c->w, c->tstate);
 	return read_frame(c, frame) ? frame : 0;
 }
@@ -310,7 +328,7 @@ static __always_inline void catch_up(struct call_run *c)
  */
 static __always_inline bool is_of(struct call_run *c, const struct pmt_open_call *o)
 {
-	return o && o->sp == c->sp && read_frame(c, o->frame) && frame_code(c) == o->code;
+	return o && o->sp == (__u32)c->sp && read_frame(c, o->frame) && frame_code(c) == o->code;
 }
 
 /*

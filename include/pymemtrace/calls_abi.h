@@ -114,7 +114,8 @@ struct pmt_call_thread {
 	__u64 tstate;
 	__s64 net; /* bytes of RSS that came by this thread, less what went */
 	__u32 depth, level;
-	__u32 hits, pad; /* of probes; wraps */
+	__u32 hits;   /* of probes; wraps */
+	__u32 cframe; /* 3.11, 3.12: where the stack says what runs, from its pointer; 0: unknown */
 	__u64 nr_events;
 	__s64 reported;			/* RSS of the newest event that was written */
 	__u64 cpu_ns;			/* its CPU time as last told */

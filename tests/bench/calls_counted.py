@@ -181,9 +181,9 @@ def split(python, traps):
                 'once for each code object.\n\n' % (python, RUNS) + table(*rows) + '\n')
 
 
-# What 3.12 takes, by bpf/calls.bpf.c: (reads of the process's memory, look-ups in hash maps). Entry: the
-# C frame, the current frame, that frame, its code object; exit: the frame, its instruction.
-ENTRY, EXIT = (4, 6), (2, 4)
+# What 3.12 takes, by bpf/calls.bpf.c: (reads of the process's memory, look-ups in hash maps). Entry: which
+# frame is the current one, that frame, its code object; exit: the frame, its instruction.
+ENTRY, EXIT = (3, 6), (2, 4)
 
 
 def outlook(ns, traps):
@@ -192,7 +192,7 @@ def outlook(ns, traps):
     traps_ns = 2 * traps['push']
     read_ns, lookup_ns = reads * traps['read'], lookups * traps['lookup']
     rest = bpf - read_ns - lookup_ns
-    frame = 2 * traps['read']
+    frame = traps['read']
     sums = traps['lookup']
     shadow = 3 * traps['lookup']
     left = traps_ns + bpf - frame - sums - shadow
@@ -201,8 +201,8 @@ def outlook(ns, traps):
         'An entry and an exit are %.2f µs, of which the two traps are %.2f. Of the %.0f ns above '
         'them in 3.12, %d reads of the process\'s memory take %.0f (%.0f each here, whatever their '
         'length, so each is as long as is of use) and %d look-ups %.0f (%.0f each); %.0f are the '
-        'work itself. What could still go, one after the other: the two reads that say which frame '
-        'is entered, were the register known that holds it at the site (%.0f ns); the look-up of '
+        'work itself. What could still go, one after the other: the read that says which frame is '
+        'entered, were the register known that holds it at the site (%.0f ns); the look-up of '
         'the sums at the entry, were calls counted when they end (%.0f); the look-ups of the shadow '
         'stack, were its innermost call kept with the thread (%.0f). That would leave %.2f µs, and '
         'the least that identifies a call, its frame and its code object, is in that. Under the two '
