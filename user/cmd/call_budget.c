@@ -17,9 +17,9 @@
 #include <stdlib.h>
 
 /* What BPF does at a hit besides counting it, measured (docs/overhead.md): shadow stack, sums, an event of the log. */
-#define ENTRY_BPF_NS 400
-#define EXIT_BPF_NS  300
-#define LOG_BPF_NS   300
+#define ENTRY_BPF_NS 500
+#define EXIT_BPF_NS  320
+#define LOG_BPF_NS   240
 
 #define ESTIMATE_NS	 200000000
 #define ESTIMATE_HITS	 50000
