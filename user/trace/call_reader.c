@@ -34,24 +34,11 @@ const char *trace_call_count_text(enum pmt_call_count c)
 
 int trace_read_call_counts(struct trace *t, uint64_t ret[PMT_CALL_COUNTS])
 {
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ __u64 *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
+	int err = sum_per_cpu(t->skel->maps.call_counts, ret, PMT_CALL_COUNTS);
 
-	if (!each)
-		return -ENOMEM;
-	for (__u32 kind = 0; kind < PMT_CALL_COUNTS; kind++) {
-		int err = bpf_map__lookup_elem(t->skel->maps.call_counts, &kind, sizeof(kind), each,
-					       cpus * sizeof(*each), 0);
-
-		if (err)
-			return err;
-		ret[kind] = 0;
-		for (int i = 0; i < cpus; i++)
-			ret[kind] += each[i];
-	}
-	if (t->calls)
+	if (!err && t->calls)
 		ret[PMT_HITS_ENTRY] -= t->calls->own_hits;
-	return 0;
+	return err;
 }
 
 /* Hands each entry of a hash map to fn, which may delete it. */
@@ -106,7 +93,7 @@ static bool thread_lives(struct trace *t, uint32_t tgid, uint32_t tid)
 				     sizeof(ignored), 0);
 }
 
-static void add(struct trace_call_sum *to, const struct trace_call_sum *s)
+void trace_add_calls(struct trace_call_sum *to, const struct trace_call_sum *s)
 {
 	to->calls += s->calls;
 	to->resumes += s->resumes;
@@ -178,7 +165,7 @@ static void keep_ended(struct trace *t, const struct pmt_call_key *key, uint32_t
 	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(t->skel->maps.calls), key, &sum))
 		return;
 	s = sum_of(key, &sum);
-	add(&e->sum, &s);
+	trace_add_calls(&e->sum, &s);
 }
 
 static void on_sum(struct trace *t, const void *key, const void *value, void *arg)

@@ -195,6 +195,9 @@ struct trace_call_sum {
 	uint64_t self_ns, total_ns;
 };
 
+/* Adds one to another, of the same function; tgid, tid and fn stay. */
+void trace_add_calls(struct trace_call_sum *to, const struct trace_call_sum *s);
+
 typedef void trace_call_fn(void *ctx, const struct trace_call_sum *s);
 int trace_read_calls(struct trace *t, trace_call_fn *each, void *ctx);
 
