@@ -12,7 +12,7 @@ from livestat import RSS_TOLERANCE
 from livetarget import Target, rss, system_call
 
 POLLS = (7, 232, 281)  # poll(2), epoll_wait(2), epoll_pwait(2) on x86-64
-ESTIMATED = r'note: (about .* calls/s|no function was entered)'
+ESTIMATED = r'note: ((about|more than) .* calls/s|no function was entered)'
 COUNTS = ('calls', 'resumes', 'returns', 'yields', 'unwinds', 'lost', 'open')
 BYTES = ('growth', 'shrink', 'self', 'total', 'largest')
 OTHERS = ('arenas', 'pools', 'self_ns', 'total_ns')
