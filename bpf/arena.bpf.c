@@ -139,6 +139,7 @@ static __always_inline void on_arena(__u64 entry_size, __u64 call_size, bool all
 SEC("uprobe")
 int BPF_KPROBE(on_arena_alloc, void *table_ctx, unsigned long size)
 {
+	keep_own_stack(ctx);
 	on_arena(size, size, true);
 	return 0;
 }
@@ -146,6 +147,7 @@ int BPF_KPROBE(on_arena_alloc, void *table_ctx, unsigned long size)
 SEC("uprobe")
 int BPF_KPROBE(on_arena_free, void *table_ctx, unsigned long arg2, unsigned long size)
 {
+	keep_own_stack(ctx);
 	on_arena(size, arg2, false);
 	return 0;
 }
@@ -164,6 +166,7 @@ int on_arena_mapped(struct pt_regs *ctx)
 		.address = PT_REGS_RC(ctx),
 	};
 
+	keep_own_stack(ctx);
 	if (!stack)
 		return 0;
 	r.stack = *stack;

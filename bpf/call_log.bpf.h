@@ -8,16 +8,18 @@
 
 #include "shadow.bpf.h"
 
-#define LOG_WAKE_BYTES (64 << 10) /* the reader is woken for so many */
+/* The reader is woken when so many have come, and so many more: each time takes 2 us and more. */
+#define LOG_WAKE_BYTES (64 << 10)
 
 static __always_inline void send_event(struct pmt_call_thread *t, __u64 thread, __u32 flags)
 {
 	struct pmt_call_rec r = {.tgid = thread >> 32, .tid = (__u32)thread, .event = t->last};
-	__u64 wake = BPF_RB_NO_WAKEUP;
+	__u64 wake = BPF_RB_NO_WAKEUP, unread;
 
 	r.event.what |= flags;
 	__builtin_memcpy(r.comm, t->comm, sizeof(r.comm));
-	if (flags || bpf_ringbuf_query(&call_log, BPF_RB_AVAIL_DATA) > LOG_WAKE_BYTES)
+	unread = bpf_ringbuf_query(&call_log, BPF_RB_AVAIL_DATA);
+	if (flags || unread / LOG_WAKE_BYTES != (unread + sizeof(r)) / LOG_WAKE_BYTES)
 		wake = RING_WAKES;
 	if (bpf_ringbuf_output(&call_log, &r, sizeof(r), wake))
 		count_call(PMT_CALL_LOG_LOST);

@@ -71,7 +71,9 @@ struct call_run {
 	struct pmt_call_thread *t;
 	__u64 thread; /* bpf_get_current_pid_tgid() */
 	__u64 tstate;
-	__u32 owner; /* of the call below one that is opened */
+	__u64 sp;	  /* stack pointer at the probe */
+	__u32 owner;	  /* of the call below one that is opened */
+	__u32 code_bytes; /* of the code object of the frame in s->frame, in s->code */
 };
 
 static __always_inline void count_call(__u32 what)

@@ -8,6 +8,8 @@
 
 #include "heal.bpf.h"
 
+#define PF_EXITING 0x00000004 /* include/linux/sched.h */
+
 /*
  * Until 3.10 the thread state names a frame only some way into the evaluation function: till then the
  * innermost call is one that has begun, its caller is what the thread state says, and no instruction of
@@ -33,10 +35,13 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 	c->w = bpf_map_lookup_elem(&walks, &tgid);
 	if (!c->w || !c->w->calls.on)
 		return PMT_CAUSE_NOT_READY;
+	/* nothing is known any more of a thread that has ended, and it must not be known again */
+	if (bpf_get_current_task_btf()->flags & PF_EXITING)
+		return PMT_CAUSE_NO_THREAD;
 	c->t = call_thread(c->thread);
 	if (!c->t)
 		return PMT_CAUSES; /* not asked for, and so not shown */
-	c->tstate = call_tstate(c->t, c->w);
+	c->tstate = call_tstate(c->t, c->w, false);
 	if (!c->tstate)
 		return PMT_CAUSE_NO_THREAD;
 	frame = python_frame(c, frame_of(c->w, c->tstate));
@@ -44,7 +49,9 @@ static __always_inline __u32 find_call(struct call_run *c, __u32 tgid)
 		return PMT_CAUSES;
 	if (!frame && !c->t->depth)
 		return PMT_CAUSE_NO_FRAME;
-	return heal(frame) ? PMT_CAUSES : PMT_CAUSE_WALK_FAILED;
+	if (!heal(frame))
+		return PMT_CAUSE_WALK_FAILED;
+	return frame ? PMT_CAUSES : PMT_CAUSE_NO_FRAME;
 }
 
 enum charge { CHARGE_RSS, CHARGE_ARENA, CHARGE_POOL };

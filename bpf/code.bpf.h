@@ -13,7 +13,8 @@
 #define NR_SCRATCH  4
 #define HASH_FACTOR 0x9e3779b97f4a7c15ull
 #define NR_FILES    8
-#define NR_HOPS	    8
+#define NR_HOPS	    8	 /* frames that may have come unseen onto a stack that is known */
+#define NR_BASE	    1024 /* ... that are there when a stack is met first */
 #define TAIL_BYTES  64 /* of a text without a hash: enough to tell it from another of its length */
 
 /* What one walk works in; too large for the stack. */
@@ -28,8 +29,8 @@ struct scratch {
 	} files[NR_FILES]; /* those that this walk has met: while it lasts they stay what they are */
 	struct {
 		__u64 frame;
-		__u64 hops[NR_HOPS];
-		__u32 at, nr, found, pad;
+		__u64 hops[NR_BASE];
+		__u32 at, nr, found, room;
 	} seek; /* shadow.bpf.h */
 	struct {
 		__u32 at, text_at;     /* where it is in both */
@@ -223,25 +224,30 @@ static __noinline int announce_code(struct scratch *s, const struct pmt_walk *w)
 	return bpf_ringbuf_output(&stack_events, r, sizeof(*r), RING_WAKES);
 }
 
-/* The number of a code object. 0: *cause says why it has none. */
+/* As much of it as a number takes. */
+static __always_inline bool read_code(struct scratch *s, const struct pmt_walk *w, __u64 code)
+{
+	__u32 bytes = w->code_bytes;
+
+	return bytes <= PMT_CODE_BYTES && !bpf_probe_read_user(s->code, bytes, (void *)code);
+}
+
+/* The number of the code object that is in s->code. 0: *cause says why it has none. */
 static __noinline __u32 code_id(struct scratch *s, const struct pmt_walk *w, __u64 code, __u32 tgid,
 				__u32 *cause)
 {
 	struct pmt_code_key *key;
 	const struct py_layout *l;
-	__u32 bytes, *known, id;
+	__u32 *known, id;
 
 	if (!s || !w || !cause)
 		return 0;
 	l = &w->layout;
-	bytes = w->code_bytes;
 	key = &s->key;
 	key->code = code;
 	key->tgid = tgid;
 
 	*cause = PMT_CAUSE_WALK_FAILED;
-	if (bytes > PMT_CODE_BYTES || bpf_probe_read_user(s->code, bytes, (void *)code))
-		return 0;
 	if (w->code_type && CODE_U64(s, l->object_type) != w->code_type)
 		return 0;
 	key->check = code_check(s, l);

@@ -124,4 +124,27 @@ static __always_inline bool is_last_thread(struct task_struct *task)
 	return task->signal->live.counter == 0;
 }
 
+/* Never filled. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} no_programs __weak SEC(".maps");
+
+const volatile __u32 cfg_tail_calls __weak =
+	0; /* always: the compiler does not know, verifiers do */
+
+/*
+ * For each program of uprobes. Since 6.13 one that takes 64 bytes of stack has them once for each CPU
+ * ("bpf: Enable private stack for eligible subprogs"), for it is thought not to run twice on one. At a
+ * uprobe it can be preempted there, and whoever runs then may hit the same probe: both write to one
+ * stack, and the kernel reads from where that points to. Programs with tail calls have none.
+ */
+static __always_inline void keep_own_stack(void *ctx)
+{
+	if (cfg_tail_calls)
+		bpf_tail_call(ctx, &no_programs, 0);
+}
+
 #endif

@@ -20,9 +20,10 @@ enum call_begin { BEGIN_UNSEEN, BEGIN_CALL, BEGIN_RESUME };
 
 /*
  * The current thread's state, as find_thread(), by what was found the last time: it need not hold the
- * GIL when it grows. 0: it has none.
+ * GIL when it grows. holds: it does, and whoever holds it with the state that was found is itself; of one
+ * that does not, the state may have been freed and be another's. 0: it has none.
  */
-static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w)
+static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_walk *w, bool holds)
 {
 	const struct py_layout *l;
 	__u64 holder, self = bpf_get_current_task_btf()->thread.fsbase;
@@ -32,7 +33,7 @@ static __noinline __u64 call_tstate(struct pmt_call_thread *t, const struct pmt_
 	l = &w->layout;
 	holder = w->calls.holder_addr ? user_u64(w->calls.holder_addr) : 0;
 
-	if (holder && holder == t->tstate)
+	if (holds && holder && holder == t->tstate)
 		return holder;
 	if (holder && user_u64(holder + l->tstate_thread_id) == self)
 		t->tstate = holder;
@@ -58,6 +59,18 @@ static __always_inline bool read_frame(const struct call_run *c, __u64 frame)
 
 	return bytes <= PMT_FRAME_BYTES && frame &&
 	       !bpf_probe_read_user(c->s->frame, bytes, (void *)frame);
+}
+
+/* The code object of the frame in s->frame; behind what is needed of it, code units if bytes allow. */
+static __always_inline void read_frames_code(struct call_run *c, __u32 bytes)
+{
+	__u64 code = frame_code(c);
+
+	c->code_bytes = bytes;
+	if (bytes > c->w->code_bytes && bytes <= PMT_CODE_BYTES &&
+	    !bpf_probe_read_user(c->s->code, bytes, (void *)code))
+		return;
+	c->code_bytes = read_code(c->s, c->w, code) ? c->w->code_bytes : 0;
 }
 
 #define FRAME_UNREAD 1ull /* no frame's address: it could not be told which runs */
@@ -94,7 +107,17 @@ static __always_inline __u32 opcode_bits(const struct pmt_walk *w, __u32 opcode)
 	return w->calls.ops[opcode & 255];
 }
 
-/* Is the frame in s->frame at an instruction of this kind, or, of a yield, just behind it? */
+/* Is the frame in s->frame at an instruction of this kind? */
+static __always_inline bool stands_right_at(const struct call_run *c, __u32 bits)
+{
+	__u16 unit = 0;
+
+	return !bpf_probe_read_user(&unit, sizeof(unit),
+				    (void *)frame_u64(c->s, c->w->layout.frame_instr)) &&
+	       opcode_bits(c->w, unit) & bits;
+}
+
+/* ... or one that stands for it, or, of a yield, just behind it? */
 static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
 {
 	__u16 units[2] = {};
@@ -106,7 +129,10 @@ static __always_inline bool stands_at(const struct call_run *c, __u32 bits)
 	       (bits == PMT_OP_YIELD && opcode_bits(c->w, units[0]) & (bits | PMT_OP_ANY));
 }
 
-/* The frame in s->frame, at address frame, becomes the innermost call; c->owner is that of the one before. */
+/*
+ * The frame in s->frame, at address frame, whose code object is in s->code, becomes the innermost call;
+ * c->owner is that of the one before.
+ */
 static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous, __u32 begin)
 {
 	struct pmt_open_call *fresh, *o;
@@ -114,6 +140,7 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	struct pmt_open_key key;
 	struct scratch *s;
 	__u32 cause, opcode;
+	__s32 lasti;
 
 	if (!c || !c->s || !c->w || !c->t)
 		return -1;
@@ -124,9 +151,12 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 	}
 	fresh = &s->open;
 	opcode = fresh->opcode;
+	lasti = fresh->lasti;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->opcode = opcode;
+	fresh->lasti = lasti;
 	fresh->hit = c->t->hits;
+	fresh->sp = c->sp;
 	fresh->frame = frame;
 	fresh->previous = previous;
 	fresh->net = c->t->net;
@@ -141,7 +171,8 @@ static __noinline int open_call(struct call_run *c, __u64 frame, __u64 previous,
 		fresh->start_ns = bpf_ktime_get_ns();
 	for (int i = 0; i < NR_FILES; i++)
 		s->files[i].str = 0;
-	fresh->fn = code_id(s, c->w, fresh->code, c->thread >> 32, &cause);
+	if (c->code_bytes)
+		fresh->fn = code_id(s, c->w, fresh->code, c->thread >> 32, &cause);
 	if (!fresh->fn)
 		count_call(PMT_CALL_UNREAD);
 	else if ((!cfg_depth || c->t->level < cfg_depth) && function_is_shown(s, c->w, fresh->fn)) {
@@ -199,10 +230,15 @@ static long close_above(__u32 i, struct call_run *c)
 	if (c->t->depth <= c->s->seek.at)
 		return 1;
 	o = innermost(c);
+	/*
+	 * Of what came unseen and goes unseen nothing can be said: it may have been one whose end was
+	 * seen, and which was met again before it was off the stack.
+	 */
 	close_call(c->t, c->thread, o,
-		   !c->s->seek.found   ? END_LOST
-		   : has_yielded(c, o) ? END_YIELD
-				       : END_UNWIND);
+		   !c->s->seek.found		       ? END_LOST
+		   : !o || !(o->flags & PMT_OPEN_SEEN) ? END_OPEN
+		   : has_yielded(c, o)		       ? END_YIELD
+						       : END_UNWIND);
 	return 0;
 }
 
@@ -250,12 +286,21 @@ static long note_hop(__u32 i, struct call_run *c)
 		s->seek.found = 1;
 		return 1;
 	}
-	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= NR_HOPS)
+	if (!frame || frame == FRAME_UNREAD || s->seek.nr >= s->seek.room)
 		return 1;
-	s->seek.hops[s->seek.nr & (NR_HOPS - 1)] = frame;
+	s->seek.hops[s->seek.nr & (NR_BASE - 1)] = frame;
 	s->seek.nr++;
 	s->seek.frame = frame_u64(s, c->w->layout.frame_previous);
 	return 0;
+}
+
+static __always_inline void note_hops(struct call_run *c, __u64 frame, __u32 room)
+{
+	c->s->seek.frame = frame;
+	c->s->seek.nr = 0;
+	c->s->seek.found = 0;
+	c->s->seek.room = room;
+	bpf_loop(room + 1, note_hop, c, 0);
 }
 
 /* ... which were there before us: the one next to the innermost call first. */
@@ -268,7 +313,7 @@ static long open_hop(__u32 i, struct call_run *c)
 	if (!s->seek.nr)
 		return 1;
 	s->seek.nr--;
-	frame = s->seek.hops[s->seek.nr & (NR_HOPS - 1)];
+	frame = s->seek.hops[s->seek.nr & (NR_BASE - 1)];
 	if (!read_frame(c, frame))
 		return 1;
 	c->owner = below ? below->owner : 0;
@@ -280,6 +325,7 @@ static long open_hop(__u32 i, struct call_run *c)
 		if (!read_frame(c, frame))
 			return 1;
 	}
+	read_frames_code(c, 0);
 	open_call(c, frame, previous, BEGIN_UNSEEN);
 	return 0;
 }
@@ -301,11 +347,8 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 	s->seek.nr = 1;
 	if (c->t->depth && seek_call(c, NEAR_CALLS))
 		return true;
-	s->seek.frame = frame;
-	s->seek.nr = 0;
-	s->seek.found = 0;
 	if (c->t->depth) {
-		bpf_loop(NR_HOPS + 1, note_hop, c, 0);
+		note_hops(c, frame, NR_HOPS);
 		if (!s->seek.found && !s->seek.nr)
 			return false; /* it cannot be read */
 		if (!s->seek.found && !seek_call(c, MAX_DEPTH)) {
@@ -315,19 +358,18 @@ static __always_inline bool heal_run(struct call_run *c, __u64 frame)
 			bpf_loop(MAX_DEPTH, close_above, c, 0);
 		}
 	}
-	if (!s->seek.found) {
-		s->seek.hops[0] = frame;
-		s->seek.nr = 1;
-	}
-	bpf_loop(NR_HOPS, open_hop, c, 0);
+	/* what is on the stack already is known from here on, and so are its ends */
+	if (!c->t->depth)
+		note_hops(c, frame, NR_BASE);
+	bpf_loop(NR_BASE, open_hop, c, 0);
 	o = innermost(c);
 	return o && o->frame == frame;
 }
 
 /*
  * Makes frame (as python_frame() gives it; 0: none) the innermost call of the current thread. Returns
- * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and not at every call: it
- * looks up for itself what its callers have, which is as rare as it is dear.
+ * false if that is impossible: nothing has ended then. Global, so that verifiers go through it once and
+ * not at every call: it looks up for itself what its callers have, which is as rare as it is dear.
  */
 __weak int heal(__u64 frame)
 {

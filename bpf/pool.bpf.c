@@ -17,6 +17,7 @@ int BPF_KPROBE(on_new_pool, unsigned long arg1, unsigned long arg2)
 	struct pmt_counts *c;
 	__u32 class;
 
+	keep_own_stack(ctx);
 	if (!t || !t->arena_size || stopped)
 		return 0;
 	c = bpf_map_lookup_elem(&counts, &tgid);

@@ -53,9 +53,41 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+static long close_innermost(__u32 i, __u64 *thread)
+{
+	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, thread);
+
+	if (!t || !t->depth)
+		return 1;
+	close_call(t, *thread, open_at(*thread, t->depth - 1), END_OPEN);
+	return 0;
+}
+
+/* Also what lies above the depth it had. */
+static long forget_open(__u32 i, __u64 *thread)
+{
+	struct pmt_open_key key = {.tid = (__u32)*thread, .depth = i};
+
+	return bpf_map_delete_elem(&opened, &key) != 0;
+}
+
+/* A thread's calls will not end any more, and its number may be another's soon. */
+static __always_inline void end_thread(__u64 thread)
+{
+	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, &thread);
+
+	if (!t)
+		return;
+	bpf_loop(MAX_DEPTH, close_innermost, &thread, 0);
+	bpf_loop(MAX_DEPTH, forget_open, &thread, 0);
+	if (cfg_log && t->nr_events)
+		send_event(t, thread, PMT_THREAD_END);
+	bpf_map_delete_elem(&call_threads, &thread);
+}
+
 /* Runs in the process, with the new mm in place and no instruction of the program run. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task)
+int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid)
 {
 	__u32 tgid = task->tgid;
 	struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
@@ -71,6 +103,9 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	c = bpf_map_lookup_elem(&counts, &tgid);
 	if (!c)
 		return 0;
+	/* whichever of its threads it was, the others have ended */
+	if (cfg_calls)
+		end_thread((__u64)tgid << 32 | (__u32)old_pid);
 	forget_mm(c, tgid);
 	events = c->last.events;
 	foreign = c->last.foreign;
@@ -107,31 +142,6 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	return 0;
 }
 
-static long close_open(__u32 i, __u64 *thread)
-{
-	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, thread);
-	struct pmt_open_key key = {.tid = (__u32)*thread, .depth = i};
-
-	if (t)
-		close_call(t, *thread, t->depth ? open_at(*thread, t->depth - 1) : NULL, END_OPEN);
-	/* also what lies above the depth it had */
-	return bpf_map_delete_elem(&opened, &key) && (!t || !t->depth);
-}
-
-/* A thread's calls will not end any more, and its number may be another's soon. */
-static __always_inline void end_thread(void)
-{
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct pmt_call_thread *t = bpf_map_lookup_elem(&call_threads, &thread);
-
-	if (!t)
-		return;
-	bpf_loop(MAX_DEPTH, close_open, &thread, 0);
-	if (cfg_log && t->nr_events)
-		send_event(t, thread, PMT_THREAD_END);
-	bpf_map_delete_elem(&call_threads, &thread);
-}
-
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -142,7 +152,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!bpf_map_lookup_elem(&targets, &tgid))
 		return 0;
 	if (cfg_calls)
-		end_thread();
+		end_thread(bpf_get_current_pid_tgid());
 	if (!is_last_thread(task))
 		return 0;
 	c = bpf_map_lookup_elem(&counts, &tgid);
@@ -163,6 +173,7 @@ int on_entry(struct pt_regs *ctx)
 	__u32 tgid = current_tgid();
 	struct pmt_target *t = bpf_map_lookup_elem(&targets, &tgid);
 
+	keep_own_stack(ctx);
 	if (!t || !(t->flags & PMT_STOP_ENTRY))
 		return 0;
 	t->flags &= ~PMT_STOP_ENTRY;

@@ -127,7 +127,8 @@ static long visit_frame(__u32 i, struct frame_visit *v)
 			(code + l->code_adaptive);
 	else
 		lasti = ((__s32 *)s->frame)[l->frame_lasti / 4 & (PMT_FRAME_BYTES / 4 - 1)];
-	id = code_id(s, v->w, code, v->tgid, &v->cause);
+	v->cause = PMT_CAUSE_WALK_FAILED;
+	id = read_code(s, v->w, code) ? code_id(s, v->w, code, v->tgid, &v->cause) : 0;
 	if (!id)
 		return 1;
 	s->stack.nr = nr + 1;

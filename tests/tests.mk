@@ -19,7 +19,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/user.a
 # --- BPF: needs root; run from the top of the tree --------------------------------------------
 bpf_sources_tests := $(wildcard tests/bpf/test_*.c)
 bpf_tests := $(bpf_sources_tests:tests/bpf/%.c=$(B)/tests/bpf/%)
-bpf_test_helpers := bpf_test call_scene fake_calls
+bpf_test_helpers := bpf_test call_scene fake_calls fake_layout
 bpf_test_objects := $(bpf_test_helpers:%=$(B)/tests/bpf/%.o) $(filter $(B)/user/trace/% $(B)/user/base/% \
 	$(B)/user/model/%,$(user_objects))
 

@@ -23,18 +23,22 @@ enum pmt_call_site {
 #define PMT_SITE_EXCLUSIVE (1u << 8)
 
 /* Bits of an opcode. */
-#define PMT_OP_RESUME	    (1u << 0)
-#define PMT_OP_RESUME_CHECK (1u << 1) /* and not PMT_OP_RESUME: another handler than RESUME's */
+#define PMT_OP_RESUME (1u << 0)
+#define PMT_OP_RESUME_CHECK \
+	(1u << 1) /* and not PMT_OP_RESUME: RESUME's handler only as a fallback */
 #define PMT_OP_RETURN	    (1u << 2)
 #define PMT_OP_YIELD	    (1u << 3)
 #define PMT_OP_ANY	    (1u << 4) /* INSTRUMENTED_LINE and such: stands for another opcode */
+#define PMT_OP_INSTRUMENTED (1u << 5) /* RESUME as it is while hooks are set */
+
+#define PMT_CALLS_COUNT 2
 
 /* What is needed of one process, in struct pmt_walk. */
 struct pmt_calls {
 	__u64 holder_addr; /* of the pointer to the thread state that holds the main GIL; 0: search */
 	__u64 shims_start,
 		shims_end; /* code objects in here are the interpreter's own (since 3.13) */
-	__u32 on;	   /* entry and exit are wanted */
+	__u32 on;	   /* entry and exit are wanted; PMT_CALLS_COUNT: hits, and no more */
 	__u32 frame_arg;   /* until 3.10: which argument of the eval function, 1 or 2 */
 	__u32 clears;	   /* PMT_SITE_CLEAR stands for PMT_SITE_RETURN */
 	__u32 pad;
@@ -82,10 +86,10 @@ struct pmt_open_call {
 	__u32 level;		  /* calls shown up to and with this one */
 	__s64 net;		  /* the thread's, when it began */
 	__u64 start_ns, inner_ns; /* inner: of ended calls made from it */
-	__s32 lasti;		  /* until 3.10: at its entry */
-	__u32 opcode;		  /* since 3.11: the RESUME it was entered by */
-	__u32 hit;		  /* its thread's, as counted then */
-	__u32 pad;
+	__s32 lasti;  /* at its entry; since 3.11 of the RESUME, from the first instruction */
+	__u32 opcode; /* since 3.11: the RESUME it was entered by */
+	__u32 hit;    /* its thread's, as counted then */
+	__u32 sp;     /* since 3.11: stack pointer there, its low half; 0: not seen */
 };
 
 /* One event as a log has it. */
@@ -110,7 +114,8 @@ struct pmt_call_thread {
 	__u64 tstate;
 	__s64 net; /* bytes of RSS that came by this thread, less what went */
 	__u32 depth, level;
-	__u32 hits, pad; /* of probes; wraps */
+	__u32 hits;   /* of probes; wraps */
+	__u32 cframe; /* 3.11, 3.12: where the stack says what runs, from its pointer; 0: unknown */
 	__u64 nr_events;
 	__s64 reported;			/* RSS of the newest event that was written */
 	__u64 cpu_ns;			/* its CPU time as last told */

@@ -10,6 +10,7 @@ import time
 
 import attach
 import benchlib as bench
+import calls_cost
 import programs
 import sampling
 import snapshots
@@ -45,6 +46,7 @@ def main():
             (main_python, 'pools of 16 KiB'),
             (small_pools, 'pools of 4 KiB (CPython 3.9 or older)')]),
         'attach': lambda: attach.report(main_python),
+        'calls': lambda: calls_cost.report(main_python, venv, trapcost),
     }
     parts, kept = [], []
     for name in sys.argv[4:] or everything:

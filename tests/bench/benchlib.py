@@ -143,21 +143,34 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def bpf_accounts(pid):
-    """{program's name: (runs, ns)} of a process's BPF programs; needs kernel.bpf_stats_enabled."""
+def bpf_programs(pid):
+    """{name: the file that tells of it} of a process's BPF programs."""
     found, folder = {}, '/proc/%d/fdinfo' % pid
     for name in os.listdir(folder):
+        path = os.path.join(folder, name)
         try:
-            with open(os.path.join(folder, name)) as f:
+            with open(path) as f:
                 text = f.read()
         except OSError:  # closed meanwhile
             continue
         if 'link_id:' in text or 'prog_tag:' not in text:
             continue
-        number, ns, runs = (int(re.search(r'^%s:\s*(\d+)' % key, text, re.M).group(1))
-                            for key in ('prog_id', 'run_time_ns', 'run_cnt'))
-        found[json.loads(bpftool('prog', 'show', 'id', str(number)))['name']] = (runs, ns)
+        number = re.search(r'^prog_id:\s*(\d+)', text, re.M).group(1)
+        found[json.loads(bpftool('prog', 'show', 'id', number))['name']] = path
     return found
+
+
+def bpf_account(path):
+    """(runs, ns) of a program, by the file that tells of it; needs kernel.bpf_stats_enabled."""
+    with open(path) as f:
+        text = f.read()
+    return tuple(int(re.search(r'^%s:\s*(\d+)' % key, text, re.M).group(1))
+                 for key in ('run_cnt', 'run_time_ns'))
+
+
+def bpf_accounts(pid):
+    """{program's name: (runs, ns)}"""
+    return {name: bpf_account(path) for name, path in bpf_programs(pid).items()}
 
 
 BPF_MAP_LOOKUP, BPF_MAP_FD_BY_ID, BPF_OBJECT_INFO = 1, 14, 15  # bpf(2)

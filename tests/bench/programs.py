@@ -44,7 +44,7 @@ class Workload:
             return [self.venv.python, '-m', 'memray', 'run', '-q', '-f', '-o',
                     os.path.join(scratch, 'memray.bin')] + program
         if mode == 'pymemtrace':
-            return [self.venv.python, os.path.join(HERE, 'under_pymemtrace.py'),
+            return [self.venv.python, os.path.join(HERE, 'under_hook.py'), 'Profile',
                     os.path.join(scratch, 'pymemtrace.log')] + program
         return self.python + program
 

@@ -7,6 +7,7 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -31,12 +32,13 @@ static void on_child(void *ctx, const struct pmt_child_rec *r)
 void scene_attach(struct call_scene *s, pid_t pid)
 {
 	static const enum pmt_call_site of_eval[] = {PMT_SITE_ENTER, PMT_SITE_LEAVE};
+	/* entries first: all there is where exits are not probed */
 	static const enum pmt_call_site of_handlers[] = {PMT_SITE_RESUME, PMT_SITE_RESUME_CHECK,
 							 PMT_SITE_RETURN, PMT_SITE_YIELD,
 							 PMT_SITE_CLEAR};
-	const bool eval = vm->style < STYLE_311;
+	const bool eval = vm->style < STYLE_311, exits = s->t->skel->rodata->cfg_exits;
 	const enum pmt_call_site *roles = eval ? of_eval : of_handlers;
-	const size_t nr = eval ? ARRAY_SIZE(of_eval) : ARRAY_SIZE(of_handlers);
+	const size_t nr = !exits ? (eval ? 1 : 2) : eval ? 2 : ARRAY_SIZE(of_handlers);
 	_cleanup_fd_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct trace_call_site sites[PMT_SITES] = {};
 	struct fault f = {};
@@ -47,68 +49,79 @@ void scene_attach(struct call_scene *s, pid_t pid)
 		sites[i] = (struct trace_call_site){
 			.offset = file_offset((const void *)(uintptr_t)vm_sites[roles[i]]),
 			.role = roles[i],
+			.exclusive = vm->exclusive && roles[i] == PMT_SITE_YIELD,
 			.name = "a site",
 		};
-	assert_no_fault(trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites,
-					   nr, &f),
-			f);
+	assert_no_fault(
+		trace_attach_calls(s->t, pid, fd, st.st_dev, st.st_ino, "the test", sites, nr, &f),
+		f);
 	assert_true(trace_calls_attached(s->t));
 }
 
 static const struct trace_calls everything = {.exits = true, .max_calls = 1024};
 static struct trace *shared;
 
-/* In the session t. */
-static struct call_scene begin(struct trace *t, enum fake_style style, uint32_t flags)
+struct trace *open_calls_with(const struct trace_options *o)
 {
-	const struct pmt_target what = {.flags = flags};
-	struct call_scene s = {.t = t, .shared = t == shared};
-	struct pmt_walk walk;
-	struct fault f = {};
+	/* one at a time: each is to leave nothing behind */
+	if (shared)
+		close_session(shared);
+	shared = NULL;
+	return open_session_with(o);
+}
+
+struct trace *open_calls(const struct trace_calls *calls)
+{
+	const struct trace_options o = {.calls = calls ?: &everything, .max_stacks = 1000};
+
+	return open_calls_with(&o);
+}
+
+struct child start_vm(enum fake_style style)
+{
+	struct child child;
 	char done;
 
 	vm_init(style);
-	walk = vm_walk();
-	s.child = child_start(vm_main);
-	child_read(&s.child, &done, 1);
-	assert_no_fault(trace_set_target(t, s.child.pid, &what, &f), f);
-	assert_no_fault(trace_set_walk(t, s.child.pid, &walk, &f), f);
-	s.tgid = trace_tgid(t, s.child.pid);
-	scene_attach(&s, s.child.pid);
+	child = child_start(vm_main);
+	child_read(&child, &done, 1);
+	return child;
+}
+
+struct call_scene scene_of(struct trace *t, struct child child, uint32_t flags)
+{
+	const struct pmt_walk walk = vm_walk();
+	const struct pmt_target what = {.flags = flags};
+	struct call_scene s = {.t = t, .child = child};
+	struct fault f = {};
+
+	assert_no_fault(trace_set_target(t, child.pid, &what, &f), f);
+	assert_no_fault(trace_set_walk(t, child.pid, &walk, &f), f);
+	s.tgid = trace_tgid(t, child.pid);
+	scene_attach(&s, child.pid);
 	assert_int_equal(trace_read_call_counts(t, s.before), 0);
 	trace_collect_calls(t, true);
 	return s;
 }
 
-struct call_scene scene_open_with(enum fake_style style, const struct trace_options *o,
-				  uint32_t flags)
+struct call_scene scene_in(struct trace *t, enum fake_style style)
 {
-	return begin(open_session_with(o), style, flags);
-}
-
-struct call_scene scene_open(enum fake_style style, const struct trace_calls *calls)
-{
-	const struct trace_options o = {.calls = calls, .max_stacks = 1000};
-
-	return scene_open_with(style, &o, 0);
+	return scene_of(t, start_vm(style), 0);
 }
 
 struct call_scene scene_begin(enum fake_style style)
 {
-	const struct trace_options o = {.calls = &everything, .max_stacks = 1000};
-
 	if (!shared)
-		shared = open_session_with(&o);
-	return begin(shared, style, 0);
+		shared = open_calls(NULL);
+	return scene_in(shared, style);
 }
 
 void scene_close(struct call_scene *s)
 {
 	assert_int_equal(child_end(&s->child), 0);
-	if (!s->shared) {
-		close_session(s->t);
-		return;
-	}
+	/* no other child lives */
+	assert_int_equal(count_entries(s->t, "call_threads"), 0);
+	assert_int_equal(count_entries(s->t, "opened"), 0);
 	trace_detach_calls(s->t);
 	assert_false(trace_calls_attached(s->t));
 	assert_int_equal(trace_remove_target(s->t, s->child.pid), 0);
@@ -127,17 +140,29 @@ int scenes_tear_down(void **state)
 	return 0;
 }
 
-void run_last(struct call_scene *s, void (*what)(void))
+void run_begin(struct call_scene *s, void (*what)(void))
 {
 	child_write(&s->child, &what, sizeof(what));
 }
 
-void run(struct call_scene *s, void (*what)(void))
+bool run_is_over(const struct call_scene *s)
+{
+	struct pollfd p = {.fd = s->child.from, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+void run_end(struct call_scene *s)
 {
 	char done;
 
-	run_last(s, what);
 	child_read(&s->child, &done, 1);
+}
+
+void run(struct call_scene *s, void (*what)(void))
+{
+	run_begin(s, what);
+	run_end(s);
 }
 
 static void on_call(void *ctx, const struct trace_call_sum *sum)
@@ -184,7 +209,8 @@ struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32
 	for (unsigned int i = 0; i < s->nr_rows; i++) {
 		const struct trace_call_sum *r = &s->rows[i];
 
-		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn || (tid && r->tid != tid))
+		if ((r->fn ? s->fn_of[r->fn] : NO_FUNCTION) != fn ||
+		    (tid && r->tid != tid && r->tgid != tid))
 			continue;
 		sum.calls += r->calls;
 		sum.resumes += r->resumes;
@@ -247,9 +273,9 @@ void assert_no_losses(const struct call_scene *s)
 	assert_losses(s, PMT_CALL_COUNTS, 0);
 }
 
-size_t count_entries(const struct call_scene *s, const char *map)
+size_t count_entries(const struct trace *t, const char *map)
 {
-	const struct bpf_map *m = bpf_object__find_map_by_name(s->t->skel->obj, map);
+	const struct bpf_map *m = bpf_object__find_map_by_name(t->skel->obj, map);
 	unsigned char key[64];
 	void *from = NULL;
 	size_t n = 0;

@@ -11,12 +11,11 @@
 #include "fake_calls.h"
 
 #define MAX_CALL_IDS  4096
-#define MAX_CALL_ROWS 256
+#define MAX_CALL_ROWS 2048
 #define NO_PAGES      INT64_MIN /* largest: no call has ended */
 
 struct call_scene {
 	struct trace *t;
-	bool shared; /* the session stays for the next */
 	struct child child;
 	uint32_t tgid, fork_tgid; /* rows are theirs */
 	uint64_t before[PMT_CALL_COUNTS];
@@ -37,12 +36,17 @@ struct want {
 	int64_t total, largest;
 };
 
-/* A child in a session of its own; scene_open_with() for what trace_calls does not say. */
-struct call_scene scene_open(enum fake_style style, const struct trace_calls *calls);
-struct call_scene scene_open_with(enum fake_style style, const struct trace_options *o,
-				  uint32_t flags);
-/* A child in a session that sees everything, and that the tests of a file share. */
+/* A child that is not watched yet. */
+struct child start_vm(enum fake_style style);
+/* Watches it, in a session that is the caller's. flags: of its struct pmt_target. */
+struct call_scene scene_of(struct trace *t, struct child child, uint32_t flags);
+struct call_scene scene_in(struct trace *t, enum fake_style style);
+/* A session for scenes; all is seen unless `calls` says otherwise. */
+struct trace *open_calls(const struct trace_calls *calls);
+struct trace *open_calls_with(const struct trace_options *o);
+/* A new child in a session that sees everything, and that tests share until one has its own. */
 struct call_scene scene_begin(enum fake_style style);
+/* Ends the child; the session stays. */
 void scene_close(struct call_scene *s);
 /* cmocka's group fixtures: maps memory; closes the shared session. */
 int scenes_set_up(void **state);
@@ -53,13 +57,18 @@ void scene_attach(struct call_scene *s, pid_t pid);
 
 /* Has the child run it, and waits for its end. */
 void run(struct call_scene *s, void (*what)(void));
-/* The same, and the child does not answer. */
-void run_last(struct call_scene *s, void (*what)(void));
+/* The same in two parts; a child that does not live to its end needs only the first. */
+void run_begin(struct call_scene *s, void (*what)(void));
+bool run_is_over(const struct call_scene *s);
+void run_end(struct call_scene *s);
 
 /* Reads all, and checks that it adds up. */
 void look(struct call_scene *s);
 
-/* What all threads did in a function, or one did; fn 0 of BPF is NO_FUNCTION here. */
+/*
+ * What was done in a function: by all, or in one thread that lives or (by its tgid) one process. fn 0 of
+ * BPF is NO_FUNCTION here.
+ */
 #define NO_FUNCTION (NR_FAKE_CODES + 1)
 struct trace_call_sum sum_of(const struct call_scene *s, unsigned int fn, uint32_t tid);
 
@@ -75,6 +84,6 @@ void expect(const struct call_scene *s, unsigned int fn, uint32_t tid, const str
 	expect((s), (fn), (tid), &(const struct want){__VA_ARGS__}, __FILE__, __LINE__)
 
 /* Entries of a map that BPF has. */
-size_t count_entries(const struct call_scene *s, const char *map);
+size_t count_entries(const struct trace *t, const char *map);
 
 #endif

@@ -1,43 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_calls.h"
 
-#include <assert.h>
+#include <link.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TABLE_BYTES (2ul << 20) /* that one page table maps */
 #define STACK_BYTES (64 << 10)	/* of a thread, touched before it is anybody's */
-
-/* push and nop are emulated; a single-stepped one would bring a page with its first hit. */
-#define SITE(name)                       \
-	__asm__(".pushsection .text\n"   \
-		".type " #name          \
-		", @function\n" #name    \
-		":	push %rbp\n"     \
-		"	pop %rbp\n"      \
-		"	ret\n"           \
-		".size " #name ", .-" #name "\n" \
-		".popsection\n");        \
-	void name(uint64_t arg1, uint64_t arg2)
-
-SITE(site_enter);
-SITE(site_leave);
-SITE(site_resume);
-SITE(site_resume_check);
-SITE(site_return);
-SITE(site_yield);
-SITE(site_clear);
-
-void (*const vm_sites[PMT_SITES])(uint64_t, uint64_t) = {
-	[PMT_SITE_ENTER] = site_enter,	 [PMT_SITE_LEAVE] = site_leave,
-	[PMT_SITE_RESUME] = site_resume, [PMT_SITE_RESUME_CHECK] = site_resume_check,
-	[PMT_SITE_RETURN] = site_return, [PMT_SITE_YIELD] = site_yield,
-	[PMT_SITE_CLEAR] = site_clear,
-};
-
-struct fake_calls *vm;
 
 /* A thread, as the child knows it. */
 struct vm_thread {
@@ -47,71 +21,14 @@ struct vm_thread {
 	char *region;
 	size_t at; /* pages of it that were touched */
 	void (*run)(void);
+	char stack[256] __attribute__((aligned(64))); /* that sites are hit with */
 };
 
 static struct vm_thread threads[VM_THREADS];
+/* Two that grow at the same time may have each other's pages. */
+static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t together; /* so nobody's beginning and end is another's growth */
 static __thread struct vm_thread *me;
-
-bool vm_map(void)
-{
-	vm = mmap(NULL, sizeof(*vm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return vm != MAP_FAILED;
-}
-
-void vm_init(enum fake_style style)
-{
-	static const uint16_t units[] = {
-		[AT_START] = OP_RESUME_CHECK,	       [AT_CALL] = OP_OTHER,
-		[AT_YIELD] = OP_YIELD,		       [AT_RESUME] = OP_RESUME_CHECK | 1 << 8,
-		[AT_OTHER] = OP_OTHER,		       [AT_RETURN] = OP_RETURN,
-		[AT_RETURN + 1] = OP_OTHER | 255 << 8,
-	};
-
-	fake_world_init(&vm->world, (uint64_t)pthread_self());
-	memset(vm->deep, 0, sizeof(vm->deep));
-	memset(vm->generators, 0, sizeof(vm->generators));
-	memset(vm->said, 0, sizeof(vm->said));
-	vm->style = style;
-	vm->world.threads[0].frame = 0;
-	vm->world.current = fake_address(&vm->world.threads[0]);
-	for (int i = 0; i < NR_FAKE_CODES; i++)
-		memcpy(vm->world.codes[i].units, units, sizeof(units));
-}
-
-/* "f7" is the function 7 and its file is "f0", until a test writes others. */
-struct pmt_walk vm_walk(void)
-{
-	struct pmt_walk walk = fake_walk(&vm->world);
-	struct py_layout *l = &walk.layout;
-	bool handlers = vm->style >= STYLE_311;
-	uint8_t *ops = walk.calls.ops;
-
-	walk.current_addr = 0;
-	walk.calls.on = 1;
-	walk.calls.holder_addr = fake_address(&vm->world.current);
-	l->tstate_exception = offsetof(struct fake_thread, exception);
-	if (!handlers) {
-		walk.calls.frame_arg = vm->style == STYLE_38 ? 1 : 2;
-		l->frame_owner = PY_NONE;
-		if (vm->style == STYLE_310)
-			l->frame_state = offsetof(struct fake_frame, state);
-		else
-			l->frame_stacktop = offsetof(struct fake_frame, stacktop);
-		return walk;
-	}
-	walk.calls.clears = vm->style == STYLE_313;
-	walk.calls.shims_start = fake_address(&vm->world.codes[VM_SHIM_CODE]);
-	walk.calls.shims_end = walk.calls.shims_start + sizeof(struct fake_code);
-	ops[OP_RETURN] = PMT_OP_RETURN;
-	ops[OP_YIELD] = PMT_OP_YIELD;
-	ops[OP_RESUME] = PMT_OP_RESUME;
-	ops[OP_RESUME_CHECK] = PMT_OP_RESUME_CHECK;
-	ops[OP_LINE] = PMT_OP_ANY;
-	l->frame_lasti = PY_NONE;
-	l->frame_instr = offsetof(struct fake_frame, instr);
-	l->code_adaptive = offsetof(struct fake_code, units);
-	return walk;
-}
 
 static bool has_handlers(void)
 {
@@ -125,14 +42,21 @@ static uint64_t place(const struct fake_frame *f, enum fake_place at)
 	return fake_address(&code->units[at]);
 }
 
-void vm_hit(enum pmt_call_site site)
+/* All of them at one depth of the C stack, as in one run of the evaluation function. */
+static void hit(enum pmt_call_site site, uint64_t arg1, uint64_t arg2)
 {
-	vm_sites[site](fake_address(me->state), me->state->frame);
+	__asm__ volatile("mov %%rsp, %%rbx\n"
+			 "mov %[sp], %%rsp\n"
+			 "call *%[site]\n"
+			 "mov %%rbx, %%rsp\n"
+			 : "+D"(arg1), "+S"(arg2)
+			 : [sp] "r"(me->stack + sizeof(me->stack)), [site] "r"(vm_sites[site])
+			 : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory");
 }
 
-struct fake_code *vm_code(unsigned int fn)
+void vm_hit(enum pmt_call_site site)
 {
-	return &vm->world.codes[fn];
+	hit(site, fake_address(me->state), me->state->frame);
 }
 
 struct fake_frame *vm_frame(void)
@@ -162,9 +86,9 @@ static void enter(struct fake_frame *f, size_t pages)
 		return;
 	}
 	if (vm->style == STYLE_310)
-		site_enter(fake_address(me->state), fake_address(f));
+		hit(PMT_SITE_ENTER, fake_address(me->state), fake_address(f));
 	else
-		site_enter(fake_address(f), fake_address(me->state));
+		hit(PMT_SITE_ENTER, fake_address(f), fake_address(me->state));
 	vm_grow(pages);
 	me->state->frame = fake_address(f);
 	f->lasti += 2;
@@ -224,27 +148,43 @@ void vm_pop(unsigned int n)
 		drop();
 }
 
-void vm_send(unsigned int generator, unsigned int fn)
+void vm_suspend(void)
+{
+	vm_frame()->instr = place(vm_frame(), AT_YIELD);
+	vm_frame()->stacktop = 8;
+	vm_frame()->state = -1;
+	drop();
+}
+
+static struct fake_frame *generator_frame(unsigned int generator, unsigned int fn)
 {
 	struct fake_frame *f = &vm->generators[generator];
 
-	if (!f->code)
-		set_up(f, fn);
-	else
+	if (f->code) {
 		f->instr = place(f, AT_RESUME);
+		return f;
+	}
+	set_up(f, fn);
+	f->owner = 1;
+	return f;
+}
+
+void vm_send(unsigned int generator, unsigned int fn)
+{
+	struct fake_frame *f = generator_frame(generator, fn);
+
 	enter(f, 0);
 }
 
 void vm_throw(unsigned int generator, unsigned int fn)
 {
-	struct fake_frame *f = &vm->generators[generator];
+	struct fake_frame *f = generator_frame(generator, fn);
 
 	if (!has_handlers()) { /* one way in for all */
-		vm_send(generator, fn);
+		enter(f, 0);
 		return;
 	}
-	if (!f->code)
-		set_up(f, fn);
+	f->instr = place(f, AT_CALL);
 	vm_frame()->instr = place(vm_frame(), AT_CALL);
 	f->previous = me->state->frame;
 	me->state->frame = fake_address(f);
@@ -304,6 +244,7 @@ void vm_grow(size_t pages)
 {
 	if (!pages)
 		return;
+	pthread_mutex_lock(&growing);
 	while (pages) {
 		char *p = me->region + me->at++ * PAGE;
 
@@ -313,6 +254,7 @@ void vm_grow(size_t pages)
 		pages--;
 	}
 	settle();
+	pthread_mutex_unlock(&growing);
 }
 
 void vm_shrink(size_t pages)
@@ -344,20 +286,27 @@ static bool thread_init(struct vm_thread *t, struct fake_thread *state, struct f
 	return true;
 }
 
-/* Its stack comes before the state names the thread, so that no function has it. */
-static void *thread_main(void *arg)
+static void __attribute__((noinline)) touch_stack(void)
 {
 	volatile char stack[STACK_BYTES];
 
 	for (size_t i = 0; i < sizeof(stack); i += PAGE)
 		stack[i] = 1;
+}
+
+/* Its stack comes before the state names the thread, so that no function has it. */
+static void *thread_main(void *arg)
+{
+	touch_stack();
 	me = arg;
 	*(volatile char *)(me->region + me->at++ * PAGE) = 1;
 	settle();
 	me->state->frame = 0;
 	me->state->thread_id = (uint64_t)pthread_self();
+	pthread_barrier_wait(&together);
 	me->run();
 	settle();
+	pthread_barrier_wait(&together);
 	me->state->thread_id = 0;
 	return NULL;
 }
@@ -365,8 +314,10 @@ static void *thread_main(void *arg)
 void vm_threads(unsigned int nr, void (*const run[])(void))
 {
 	pthread_t started[VM_THREADS];
+	struct stat tasks;
 
 	/* the state that holds the GIL is none of theirs */
+	pthread_barrier_init(&together, NULL, nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		threads[i + 1].run = run[i];
 		if (pthread_create(&started[i], NULL, thread_main, &threads[i + 1]))
@@ -374,6 +325,49 @@ void vm_threads(unsigned int nr, void (*const run[])(void))
 	}
 	for (unsigned int i = 0; i < nr; i++)
 		pthread_join(started[i], NULL);
+	pthread_barrier_destroy(&together);
+	/* joined is not gone: until 6.15 it can be before its end is told */
+	while (!stat("/proc/self/task", &tasks) && tasks.st_nlink > 2 + 1)
+		sched_yield();
+	settle();
+}
+
+/* Of one program or library: what of its file a fork child does not have in its page table. */
+static int populate(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t start = (info->dlpi_addr + p->p_vaddr) & -(uintptr_t)PAGE;
+		uintptr_t end = info->dlpi_addr + p->p_vaddr + p->p_filesz;
+
+		if (p->p_type == PT_LOAD)
+			madvise((void *)start, end - start, MADV_POPULATE_READ);
+	}
+	return 0;
+}
+
+pid_t vm_fork(void)
+{
+	pid_t pid;
+
+	vm_switch(NULL);
+	pid = fork();
+	if (pid)
+		return pid;
+	dl_iterate_phdr(populate, NULL);
+	madvise(vm, sizeof(*vm), MADV_POPULATE_WRITE);
+	settle();
+	return 0;
+}
+
+/* Where probes have been taken out, the file's page comes back when it is needed. */
+static void touch_sites(void)
+{
+	volatile char sum = 0;
+
+	for (int i = 0; i < PMT_SITES; i++)
+		sum += *(const char *)(uintptr_t)vm_sites[i];
+	settle();
 }
 
 int vm_main(int in, int out)
@@ -381,6 +375,7 @@ int vm_main(int in, int out)
 	void (*run)(void);
 	char done = 1;
 
+	signal(SIGSEGV, SIG_DFL); /* cmocka's handler would go on with the tests */
 	/* All pages are here, and its own, before anything is counted: what comes then is meant. */
 	if (mlockall(MCL_CURRENT))
 		return 1;
@@ -398,6 +393,7 @@ int vm_main(int in, int out)
 	if (write(out, &done, 1) != 1)
 		return 1;
 	while (read(in, &run, sizeof(run)) == sizeof(run)) {
+		touch_sites();
 		run();
 		settle();
 		if (write(out, &done, 1) != 1)

@@ -42,6 +42,7 @@ enum fake_opcode {
 	OP_YIELD = 118,
 	OP_RESUME = 149,
 	OP_RESUME_CHECK = 207,
+	OP_INSTRUMENTED_RESUME = 236,
 	OP_LINE = 254, /* stands for another */
 };
 
@@ -52,7 +53,8 @@ struct fake_calls {
 	struct fake_world world; /* the first: it has the alignment */
 	struct fake_frame deep[VM_FRAMES] __attribute__((aligned(4096)));
 	struct fake_frame generators[VM_GENERATORS] __attribute__((aligned(4096)));
-	enum fake_style style;
+	enum fake_style style __attribute__((aligned(4096)));
+	bool exclusive;	   /* no other code leads to the site of yields */
 	uint64_t said[16]; /* what a test's function in the child lets the test know */
 };
 
@@ -66,6 +68,11 @@ struct pmt_walk vm_walk(void);
 
 /* The sites, by their role: enum pmt_call_site. */
 extern void (*const vm_sites[PMT_SITES])(uint64_t arg1, uint64_t arg2);
+
+/* What allocates arenas (ctx, size) and pools (size class). */
+#define VM_ARENA_BYTES (256 << 10)
+void site_arena(uint64_t ctx, uint64_t size);
+void site_pool(uint64_t size_class, uint64_t unused);
 
 /* What child_start() runs: functions whose address comes through the pipe, until it is closed. */
 int vm_main(int in, int out);
@@ -84,11 +91,15 @@ void vm_raise(unsigned int n);
 /* Without a word from any site: frames that appear and go. */
 void vm_push(unsigned int fn);
 void vm_pop(unsigned int n);
+void vm_suspend(void); /* at a yield */
 /* Where the thread is; vm_switch() goes elsewhere and returns where it was. */
 struct fake_frame *vm_frame(void);
 struct fake_frame *vm_switch(struct fake_frame *to);
 void vm_hit(enum pmt_call_site site);
 struct fake_code *vm_code(unsigned int fn);
+
+/* fork(): neither of both has a frame then, nor comes anything unmeant. */
+pid_t vm_fork(void);
 
 void vm_grow(size_t pages);
 void vm_shrink(size_t pages); /* the newest */

@@ -37,6 +37,23 @@ struct settings {
 	bool calls, exits; /* with all that can be asked for */
 };
 
+/*
+ * Has it a stack for each CPU? "add %gs:..., %r9", in what it was translated to. Programs of uprobes must
+ * not: keep_own_stack() tells why. What goes wrong else takes a while, and the kernel with it.
+ */
+static bool has_private_stack(int fd, __u32 bytes)
+{
+	static const unsigned char add[] = {0x65, 0x4c, 0x03, 0x0c, 0x25};
+	_cleanup_free_ unsigned char *code = malloc(bytes);
+	struct bpf_prog_info info = {.jited_prog_insns = (uintptr_t)code, .jited_prog_len = bytes};
+	__u32 size = sizeof(info);
+
+	assert_non_null(code);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	assert_int_equal(info.jited_prog_len, bytes);
+	return memmem(code, bytes, add, sizeof(add));
+}
+
 /* Loads one program. Returns what the verifier went through. */
 static unsigned load_alone(const struct probe *p, struct settings s)
 {
@@ -70,6 +87,9 @@ static unsigned load_alone(const struct probe *p, struct settings s)
 	if (pymemtrace_bpf__load(skel))
 		fail_msg("%s: %s", p->program, libbpf_log_tail());
 	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
+	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE &&
+	    has_private_stack(bpf_program__fd(program), info.jited_prog_len))
+		fail_msg("%s has a stack for each CPU", p->program);
 	pymemtrace_bpf__destroy(skel);
 	return info.verified_insns;
 }

@@ -62,7 +62,8 @@ def assert_rules(lines, threshold, what):
     """What cPyMemTrace's own log keeps to, from one line to the next."""
     assert [l.kind for l in lines[:1] + lines[-1:]] == ['FRST', 'LAST'], '%s: %r' % (what, lines)
     newest, reported = lines[0], 0
-    live.assert_equal((newest.event, newest.devent, newest.drss), (0, 0, newest.rss), what + ': FRST')
+    live.assert_equal((newest.event, newest.devent, newest.drss), (0, 0, newest.rss),
+                      what + ': FRST')
     again = None
     for line in lines[1:]:
         assert line.clock >= newest.clock, '%s: the clock goes back: %r' % (what, line)

@@ -223,8 +223,8 @@ class Tool:
         self.errors.close()
 
     def err(self):
-        self.errors.seek(0)
-        return show(self.errors.read())
+        """Also while it writes: it shares the file's position."""
+        return show(os.pread(self.errors.fileno(), 1 << 24, 0))
 
     def _more(self, end):
         left = max(0, end - time.monotonic())
@@ -293,7 +293,7 @@ class Tool:
     def assert_nothing_left(self):
         # programs and maps are freed after a grace period of RCU
         wait_until(lambda: not any(bpf_object_exists(k, i) for k, i in self.ids),
-                   'the BPF objects of %s to go' % ' '.join(self.args), 20)
+                   'the BPF objects of %s to go' % ' '.join(self.args), 180)
 
 
 BPF_GET_FD_BY_ID = {'prog': 13, 'map': 14, 'link': 30}

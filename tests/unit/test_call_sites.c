@@ -32,7 +32,7 @@ static int teardown(void **state)
 /* What differs from one made-up loop of 3.13 to the next. */
 struct loop {
 	const char *resume, *resume_check, *yield, *instrumented_return, *more;
-	const char *flags; /* of the linker */
+	const char *flags, *then;
 	unsigned int tables;
 	bool forged; /* the table leads to data */
 };
@@ -106,15 +106,16 @@ static void write_loop(const char *path, const struct loop *l)
 	fclose(out);
 }
 
-static struct elf_file *build(const char *flags)
+/* flags: of the linker; then: a command that changes the file */
+static struct elf_file *build(const char *flags, const char *then)
 {
 	struct fault f = {0};
 	struct elf_file *e;
 	char path[64];
 	int fd;
 
-	if (run_command("cd %s && cc -shared -nostdlib -Wl,--build-id=none %s a.s -o a.so", dir,
-			flags))
+	if (run_command("cd %s && cc -shared -nostdlib -Wl,--build-id=none %s a.s -o a.so %s", dir,
+			flags, then))
 		return NULL;
 	snprintf(path, sizeof(path), "%s/a.so", dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -138,7 +139,7 @@ static struct elf_file *build_loop(const struct loop *l)
 	struct elf_file *e;
 
 	write_loop(source(), l);
-	e = build(l->flags);
+	e = build(l->flags, l->then ? l->then : "");
 	if (!e)
 		skip();
 	return e;
@@ -154,7 +155,7 @@ static struct elf_file *build_function(const char *text)
 		"\t.type _PyEval_EvalFrameDefault, @function\n%s",
 		text);
 	fclose(out);
-	e = build("");
+	e = build("", "");
 	if (!e)
 		skip();
 	return e;
@@ -224,12 +225,16 @@ static void handlers_and_clear(void **state)
 {
 	struct loop l = plain;
 
-	for (int packed = 0; packed < 2; packed++) {
+	for (int kind = 0; kind < 3; kind++) {
 		struct python_call_info info;
 		struct elf_file *e;
 
-		/* relocations in a table of their own, or in place */
-		l.flags = packed ? "-Wl,-z,pack-relative-relocs" : "";
+		/* addresses in their places and in relocations; in one of both */
+		l.flags = kind == 1 ? "-Wl,-z,pack-relative-relocs" : "";
+		l.then = kind == 2 ? "&& objcopy -O binary -j .data.rel.ro a.so d && "
+				     "truncate -s 0 z && truncate -r d z && "
+				     "objcopy --update-section .data.rel.ro=z a.so"
+				   : "";
 		e = build_loop(&l);
 		info = find(e);
 		assert_int_equal(info.nr_sites, 6);
@@ -282,6 +287,21 @@ static void other_code_jumps_into_a_run(void **state)
 	expect(e, &info, "want_yield", PMT_SITE_YIELD, true, true);
 	expect(e, &info, "want_check", PMT_SITE_RESUME_CHECK, true, false);
 	expect(e, &info, "want_clear", PMT_SITE_CLEAR, true, false);
+	elf_file_close(e);
+}
+
+/* RESUME's first bytes are its own, the rest it shares with the opcode behind it. */
+static void another_opcode_begins_in_a_run(void **state)
+{
+	struct loop l = plain;
+	struct python_call_info info;
+	struct elf_file *e;
+
+	l.resume = "\tmov %rax, 8(%rbx)\n";
+	e = build_loop(&l);
+	info = find(e);
+	for (uint32_t i = 0; i < info.nr_sites; i++)
+		assert_int_equal(info.sites[i].shared, !strcmp(info.sites[i].name, "RESUME"));
 	elf_file_close(e);
 }
 
@@ -364,10 +384,10 @@ static void ways_to_the_end(void **state)
 		"other:\tret\n_PyEval_EvalFrameDefault:\nwant_enter:\n\tpush %r15\n\tmov %edx, %esi\n"
 		"\ttest %rdi, %rdi\nwant_short:\n\tje end\n\ttest %rsi, %rsi\n\tjne 1f\n"
 		"want_long:\n\t.byte 0xe9\n\t.long end - . - 4\n"
-		"1:\txor %eax, %eax\nwant_call:\n\tcall other\n"
+		"1:\tje 2f\n\tjmp rare\n2:\txor %eax, %eax\nwant_call:\n\tcall other\n"
 		"\tmov %eax, %edx\nend:\tmov %edx, %eax\n\tpop %r15\n\tret\n"
 		"\tmov %eax, %edx\n\tpop %r15\nwant_tail:\n\t.byte 0xe9\n\t.long other - . - 4\n" SIZE
-		"\t.section .rare, \"ax\"\n\tnop\nwant_cold:\n\tjmp end\n");
+		"\t.section .rare, \"ax\"\nrare:\tnop\nwant_cold:\n\tjmp end\n");
 
 	info = find_function(e, 0x030900f0);
 	assert_int_equal(info.frame_arg, 2);
@@ -404,6 +424,20 @@ static void the_end_itself(void **state)
 	elf_file_close(e);
 }
 
+/* An end that nothing is seen to lead to may be the one that matters. */
+static void an_end_without_a_way(void **state)
+{
+	struct elf_file *e = build_function("_PyEval_EvalFrameDefault:\n\tpush %r15\n\tje end\n"
+					    "\tjmp *%rax\nwant_other:\n\tret\n"
+					    "end:\tpop %r15\nwant_ret:\n\tret\n" SIZE);
+	struct python_call_info info = find_function(e, 0x030900f0);
+
+	assert_int_equal(info.nr_sites, 3);
+	expect(e, &info, "want_other", PMT_SITE_LEAVE, false, false);
+	expect(e, &info, "want_ret", PMT_SITE_LEAVE, false, false);
+	elf_file_close(e);
+}
+
 static void functions_that_cannot_be_believed(void **state)
 {
 	static const char *const texts[] = {
@@ -412,7 +446,7 @@ static void functions_that_cannot_be_believed(void **state)
 		"_PyEval_EvalFrameDefault:\n\tpush %r15\n\tret\n"
 		"\t.size _PyEval_EvalFrameDefault, 0x200000\n",
 		"_PyEval_EvalFrameDefault:\n\tpush %r15\n1:\tjmp 1b\n" SIZE,
-		"_PyEval_EvalFrameDefault:\n\tpush %r15\n\t.rept 17\n\tret\n\t.endr\n" SIZE,
+		"_PyEval_EvalFrameDefault:\n\tpush %r15\n\t.rept 17\n\tje 1f\n1:\tret\n\t.endr\n" SIZE,
 		"\t.data\n_PyEval_EvalFrameDefault:\n\t.fill 64\n" SIZE,
 	};
 
@@ -431,11 +465,13 @@ int main(void)
 		cmocka_unit_test(handlers_and_clear),
 		cmocka_unit_test(returns_where_clear_is_inlined),
 		cmocka_unit_test(other_code_jumps_into_a_run),
+		cmocka_unit_test(another_opcode_begins_in_a_run),
 		cmocka_unit_test(jumps_across_pieces),
 		cmocka_unit_test(opcodes_with_one_handler),
 		cmocka_unit_test(tables_that_cannot_be_believed),
 		cmocka_unit_test(ways_to_the_end),
 		cmocka_unit_test(the_end_itself),
+		cmocka_unit_test(an_end_without_a_way),
 		cmocka_unit_test(functions_that_cannot_be_believed),
 	};
 

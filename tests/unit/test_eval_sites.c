@@ -223,12 +223,12 @@ static void chunks_of_code(void **state)
 	uint8_t code[256];
 	struct found f;
 
-	/* mov $0x90e9,%ecx again and again */
-	for (size_t i = 0; i + 5 <= 250; i += 5)
-		memcpy(code + i, "\xb9\xe9\x90\x00\x00", 5);
+	/* movabs $0x10e9,%rax again and again: each looks like a jmp */
+	for (size_t i = 0; i + 10 <= 250; i += 10)
+		memcpy(code + i, "\x48\xb8\xe9\x10\x00\x00\x00\x00\x00\x00", 10);
 	memcpy(code + 250, "\xe9\x01\x00\x00\x00\x90", 6);
-	for (size_t from = 0; from < 5; from++) {
-		f = scan((char *)code + from, sizeof(code) - from, 100, 0x0, 0x10000);
+	for (size_t from = 0; from < 10; from++) {
+		f = scan((char *)code + from, sizeof(code) - from, 110, 0x0, 0x10000);
 		assert_int_equal(f.nr, 1);
 		assert_int_equal(f.from, START + 250 - from);
 	}

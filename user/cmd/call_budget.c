@@ -17,16 +17,18 @@
 #include <stdlib.h>
 
 /* What BPF does at a hit besides counting it, measured (docs/overhead.md): shadow stack, sums, an event of the log. */
-#define ENTRY_BPF_NS 400
-#define EXIT_BPF_NS  300
-#define LOG_BPF_NS   300
+#define ENTRY_BPF_NS 500
+#define EXIT_BPF_NS  320
+#define LOG_BPF_NS   240
 
 #define ESTIMATE_NS	 200000000
 #define ESTIMATE_HITS	 50000
 #define ESTIMATE_STEP_NS 5000000
 #define TICK_NS		 (1000000000 / BUDGET_TICKS)
 #define LEAST_SHARE	 0.02
-#define VAGUE_SHARE	 0.1 /* when nearly all of the time is the probes', what is left tells little */
+#define VAGUE_SHARE \
+	0.1 /* when nearly all of the time is the probes', what is left tells little, ... */
+#define MOST_VAGUE 0.2 /* ... but that it is no more than this, however wrong the cost of a hit */
 
 struct budget_clock {
 	pid_t pid;
@@ -161,11 +163,11 @@ static void say_estimate(struct call_budget *b, const struct budget_moment *from
 	double seconds = (double)(to->time_ns - from->time_ns) / 1e9;
 	double counting = hits * b->counting_ns;
 	double time = time_between(from, to);
-	double own = own_ns(time, counting, VAGUE_SHARE);
+	bool vague = time - counting <= time * VAGUE_SHARE;
+	double own = own_ns(time, counting, vague ? MOST_VAGUE : VAGUE_SHARE);
 	double more = hits * (b->entry_ns + b->exit_ns) / own;
 	/* without the probes it would have run so much faster */
 	double rate = hits / seconds * time / own;
-	bool vague = own <= time * VAGUE_SHARE;
 	char calls[32], factor[32];
 
 	if (hits <= 0)

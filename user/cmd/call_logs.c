@@ -16,7 +16,8 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_LOGS 16384 /* open at once: 5 KiB each */
+#define MAX_READS 32	/* of 20,000 events: more than the ring has room for */
+#define MAX_LOGS  16384 /* open at once: 5 KiB each */
 
 struct thread_log {
 	struct {
@@ -177,10 +178,10 @@ static void on_event(void *ctx, const struct pmt_call_rec *r)
 	t->dirty = true;
 }
 
-void call_logs_read(struct call_logs *l)
+bool call_logs_read(struct call_logs *l)
 {
 	collector_drain(l->names);
-	trace_read_log(l->trace, on_event, l);
+	return trace_read_log(l->trace, on_event, l) > 0;
 }
 
 void call_logs_flush(struct call_logs *l)
@@ -213,7 +214,9 @@ void call_logs_end(struct call_logs *l, uint32_t tgid)
 	struct ending of = {.logs = l, .tgid = tgid};
 	struct thread_log *t, *next;
 
-	call_logs_read(l);
+	/* no more than the ring held when it was over: others may go on */
+	for (int i = 0; i < MAX_READS && call_logs_read(l); i++)
+		;
 	trace_read_last_events(l->trace, on_last, &of);
 	HASH_ITER(hh, l->threads, t, next)
 	{

@@ -26,8 +26,8 @@ struct call_logs {
 void call_logs_init(struct call_logs *l, const struct options *o, struct trace *t,
 		    struct collector *names);
 
-/* Writes what has come. */
-void call_logs_read(struct call_logs *l);
+/* Writes what has come, or the first of it: then true. */
+bool call_logs_read(struct call_logs *l);
 
 /* Sends it on its way. */
 void call_logs_flush(struct call_logs *l);

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_SHOWN_NS 500000000 /* for a rate to mean something */
+
 int caller_open(struct caller *r, const struct options *o, struct fault *f)
 {
 	memset(r, 0, sizeof(*r));
@@ -212,9 +214,11 @@ static void wake(void *ctx, struct loop *l)
 	char text[128];
 
 	if (r->o->calls.log)
-		call_logs_read(&r->logs);
+		l->again = call_logs_read(&r->logs);
 	if (r->table->stopped || !call_budget_exceeded(&r->budget, text, sizeof(text)))
 		return;
+	/* what would be learnt of calls from here on is not what happened in them */
+	trace_stop(r->enrol.trace);
 	trace_detach_calls(r->enrol.trace);
 	text_replace(&r->table->stopped, text);
 	report_note(r->o, "%s: the probes are taken out", text);
@@ -230,7 +234,7 @@ static void show_progress(struct caller *r)
 	struct profile_account a;
 	char rate[32], growth[24];
 
-	if (now <= r->shown_ns)
+	if (now - r->shown_ns < LEAST_SHOWN_NS)
 		return;
 	call_budget_total(&r->budget, &entries, &exits, &cost);
 	profile_account(collector_total(r->enrol.stacks), &all, &a);
@@ -238,7 +242,7 @@ static void show_progress(struct caller *r)
 		seconds / 3600, seconds / 60 % 60, seconds % 60,
 		call_rate_text(rate, (double)(entries - r->shown_entries) * 1e9 /
 					     (double)(now - r->shown_ns)),
-		text_size(growth, a.rss_after - a.rss_before, true));
+		text_size(growth, a.rss_after - a.rss_before - caller_rss_before(r), true));
 	fflush(stderr);
 	r->shown_entries = entries;
 	r->shown_ns = now;

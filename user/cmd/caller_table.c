@@ -51,6 +51,15 @@ void caller_note_before(struct caller *r, pid_t pid, const struct trace_counts *
 		b->rss += b->causes[i].growth - b->causes[i].shrink;
 }
 
+int64_t caller_rss_before(const struct caller *r)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < r->nr_before; i++)
+		sum += r->before[i].rss;
+	return sum;
+}
+
 void caller_take(struct caller *r, pid_t pid)
 {
 	struct profile_change outside;

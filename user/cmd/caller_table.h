@@ -3,6 +3,7 @@
 #ifndef PMT_CMD_CALLER_TABLE_H
 #define PMT_CMD_CALLER_TABLE_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct caller;
@@ -14,6 +15,9 @@ struct trace_counts;
  * before exec. Its RSS before is that of the moment. The first one counts.
  */
 void caller_note_before(struct caller *r, pid_t pid, const struct trace_counts *at);
+
+/* The change of RSS before, of all processes together. */
+int64_t caller_rss_before(const struct caller *r);
 
 /* The functions of a process go to the table: at its end, or at ours. */
 void caller_take(struct caller *r, pid_t pid);

@@ -28,25 +28,6 @@ void collect_calls_of(struct python *p, struct pmt_calls *ret)
 	memcpy(ret->ops, info.ops, sizeof(ret->ops));
 }
 
-static void add(struct trace_call_sum *to, const struct trace_call_sum *s)
-{
-	to->calls += s->calls;
-	to->resumes += s->resumes;
-	to->returns += s->returns;
-	to->yields += s->yields;
-	to->unwinds += s->unwinds;
-	to->lost += s->lost;
-	to->open += s->open;
-	to->growth += s->growth;
-	to->shrink += s->shrink;
-	to->total += s->total;
-	to->largest = max(to->largest, s->largest);
-	to->arenas += s->arenas;
-	to->pools += s->pools;
-	to->self_ns += s->self_ns;
-	to->total_ns += s->total_ns;
-}
-
 /* Each is told as it stands, in several parts. */
 static void on_calls(void *ctx, const struct trace_call_sum *s)
 {
@@ -59,7 +40,7 @@ static void on_calls(void *ctx, const struct trace_call_sum *s)
 		return;
 	HASH_FIND(hh, f->calls, key, sizeof(key), sum);
 	if (sum) {
-		add(&sum->sum, s);
+		trace_add_calls(&sum->sum, s);
 		return;
 	}
 	sum = calloc(1, sizeof(*sum));

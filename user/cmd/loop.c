@@ -191,8 +191,12 @@ static void loop(struct loop *r)
 			{.fd = r->own[1], .events = POLLIN},
 		};
 
-		int wait_ms = any_starting(r) ? STARTING_POLL_MS : any_idle(r) ? IDLE_LOOK_MS : -1;
+		int wait_ms = r->again		? 0
+			      : any_starting(r) ? STARTING_POLL_MS
+			      : any_idle(r)	? IDLE_LOOK_MS
+						: -1;
 
+		r->again = false;
 		if (poll(fds, ARRAY_SIZE(fds), wait_ms) < 0 && errno != EINTR)
 			break;
 		on_signal(r);

@@ -54,6 +54,7 @@ struct loop {
 	int64_t idle_look_ns; /* when to look again at what is no Python (monotonic) */
 	uint64_t reports;
 	bool begun, stop;
+	bool again;	      /* the listener has more to do: without waiting */
 	bool answered;	      /* something was said of any process */
 	uint64_t not_watched; /* children past MAX_WATCHED */
 };

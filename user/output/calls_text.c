@@ -75,8 +75,7 @@ static void print_how(FILE *out, const struct calls *c)
 	print_cost(out, c);
 	fputc('\n', out);
 	if (!c->exits)
-		fputs("# exits were not watched: a call's end was learnt from what ran next, and what its caller\n"
-		      "# did until then counts as the call's own\n",
+		fputs("# exits were not watched: a call's end was learnt from what ran next\n",
 		      out);
 	if (c->batched)
 		fprintf(out,

@@ -36,6 +36,7 @@
 /* The straight run of code up to a ret. */
 struct end {
 	uint64_t start, ret;
+	bool reached; /* a way to it is known */
 };
 
 struct function {
@@ -61,12 +62,27 @@ static void add_way(struct function *fn, uint64_t addr)
 		fn->ways[fn->nr_ways++] = addr;
 }
 
-static void add_end(struct function *fn, uint64_t start, uint64_t ret)
+/* way: what falls through into it, 0: nothing does. */
+static void add_end(struct function *fn, uint64_t start, uint64_t ret, uint64_t way)
 {
-	if (fn->nr_ends == MAX_ENDS)
+	if (fn->nr_ends == MAX_ENDS) {
 		fn->many_ends = true;
-	else
-		fn->ends[fn->nr_ends++] = (struct end){start, ret};
+		return;
+	}
+	fn->ends[fn->nr_ends++] = (struct end){start, ret, way != 0};
+	if (way)
+		add_way(fn, way);
+}
+
+/* A jump, if it leads to an end. */
+static void add_jump(struct function *fn, uint64_t from, uint64_t target)
+{
+	for (size_t i = 0; i < fn->nr_ends; i++) {
+		if (target < fn->ends[i].start || target > fn->ends[i].ret)
+			continue;
+		fn->ends[i].reached = true;
+		add_way(fn, from);
+	}
 }
 
 static bool pops(const ZydisDecodedInstruction *insn)
@@ -100,9 +116,7 @@ static void find_ends(struct function *fn)
 			return;
 		next = addr + insn.length;
 		if (insn.meta.category == ZYDIS_CATEGORY_RET) {
-			add_end(fn, run, addr);
-			if (way)
-				add_way(fn, way);
+			add_end(fn, run, addr, way);
 		} else if (popped && x86_is_end(&insn) && x86_is_emulated(&insn) &&
 			   !is_inside(fn, x86_relative_target(&insn, addr))) {
 			add_way(fn, addr);
@@ -119,7 +133,7 @@ static bool on_jump(void *arg, uint64_t from, uint64_t target)
 {
 	struct function *fn = arg;
 
-	add_way(fn, from);
+	add_jump(fn, from, target);
 	return !fn->many_ways;
 }
 
@@ -137,11 +151,8 @@ static void find_short_jumps(struct function *fn)
 								fn->len - at, &insn)))
 			return;
 		target = x86_relative_target(&insn, fn->addr + at);
-		if (!target || insn.raw.imm[0].size != 8)
-			continue;
-		for (size_t i = 0; i < fn->nr_ends; i++)
-			if (target >= fn->ends[i].start && target <= fn->ends[i].ret)
-				add_way(fn, fn->addr + at);
+		if (target && insn.raw.imm[0].size == 8)
+			add_jump(fn, fn->addr + at, target);
 	}
 }
 
@@ -164,13 +175,15 @@ static int add_site(struct function *fn, struct python_call_info *ret, unsigned 
 	return err ? fault_errno(f, -err, "%s: " FUNCTION, elf_file_name(fn->elf)) : 0;
 }
 
-/* Each way; if one of them is no good, the rets themselves. */
+/* Each way; if one of them is no good or one is not known, the rets themselves. */
 static int add_leaves(struct function *fn, struct python_call_info *ret, struct fault *f)
 {
 	struct eval_site sites[MAX_WAYS];
 	bool use_ways = !fn->many_ways;
 	int err = 0;
 
+	for (size_t i = 0; i < fn->nr_ends; i++)
+		use_ways = use_ways && fn->ends[i].reached;
 	for (size_t i = 0; i < fn->nr_ways; i++)
 		use_ways = use_ways &&
 			   !eval_site_read(fn->elf, fn->ways[i], EVAL_KEEP_NONE, &sites[i]) &&

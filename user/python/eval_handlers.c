@@ -122,8 +122,10 @@ static unsigned int role_of(const struct py_opcode *op)
 {
 	switch (op->bits) {
 	case PMT_OP_RESUME:
+	case PMT_OP_RESUME | PMT_OP_INSTRUMENTED:
 		return PMT_SITE_RESUME;
 	case PMT_OP_RESUME_CHECK:
+	case PMT_OP_RESUME | PMT_OP_RESUME_CHECK:
 		return PMT_SITE_RESUME_CHECK;
 	case PMT_OP_RETURN:
 		return PMT_SITE_RETURN;

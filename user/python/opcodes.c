@@ -20,16 +20,20 @@
 
 /* 3.11: Include/opcode.h; DO_TRACING is where every instruction goes while a trace function is set */
 static const struct py_opcode opcodes_3_11[] = {
-	{"RESUME", 151, PMT_OP_RESUME},	     {"RESUME_QUICK", 150, PMT_OP_RESUME_CHECK},
-	{"RETURN_VALUE", 83, PMT_OP_RETURN}, {"YIELD_VALUE", 86, PMT_OP_YIELD},
-	{"DO_TRACING", 255, PMT_OP_ANY},     {0},
+	{"RESUME", 151, PMT_OP_RESUME},
+	/* goes to the handler of RESUME instead while a trace function is set */
+	{"RESUME_QUICK", 150, PMT_OP_RESUME | PMT_OP_RESUME_CHECK},
+	{"RETURN_VALUE", 83, PMT_OP_RETURN},
+	{"YIELD_VALUE", 86, PMT_OP_YIELD},
+	{"DO_TRACING", 255, PMT_OP_ANY},
+	{0},
 };
 static const struct py_opcode_range unused_3_11[] = {{181, 254}, {0}};
 
 /* 3.12: Include/opcode.h; nothing specialises RESUME */
 static const struct py_opcode opcodes_3_12[] = {
 	{"RESUME", 151, PMT_OP_RESUME},
-	{"INSTRUMENTED_RESUME", 240, PMT_OP_RESUME},
+	{"INSTRUMENTED_RESUME", 240, PMT_OP_RESUME | PMT_OP_INSTRUMENTED},
 	{"RETURN_VALUE", 83, PMT_OP_RETURN},
 	{"RETURN_CONST", 121, PMT_OP_RETURN},
 	{"INSTRUMENTED_RETURN_VALUE", 242, PMT_OP_RETURN},
@@ -46,7 +50,7 @@ static const struct py_opcode_range unused_3_12[] = {{169, 170}, {177, 236}, {25
 static const struct py_opcode opcodes_3_13[] = {
 	{"RESUME", 149, PMT_OP_RESUME},
 	{"RESUME_CHECK", 207, PMT_OP_RESUME_CHECK},
-	{"INSTRUMENTED_RESUME", 236, PMT_OP_RESUME},
+	{"INSTRUMENTED_RESUME", 236, PMT_OP_RESUME | PMT_OP_INSTRUMENTED},
 	{"RETURN_VALUE", 36, PMT_OP_RETURN},
 	{"RETURN_CONST", 103, PMT_OP_RETURN},
 	{"INSTRUMENTED_RETURN_VALUE", 239, PMT_OP_RETURN},
@@ -64,7 +68,7 @@ static const struct py_opcode_range unused_3_13[] = {{119, 148}, {223, 235}, {25
 static const struct py_opcode opcodes_3_14[] = {
 	{"RESUME", 128, PMT_OP_RESUME},
 	{"RESUME_CHECK", 196, PMT_OP_RESUME_CHECK},
-	{"INSTRUMENTED_RESUME", 245, PMT_OP_RESUME},
+	{"INSTRUMENTED_RESUME", 245, PMT_OP_RESUME | PMT_OP_INSTRUMENTED},
 	{"RETURN_VALUE", 35, PMT_OP_RETURN},
 	{"INSTRUMENTED_RETURN_VALUE", 246, PMT_OP_RETURN},
 	{"YIELD_VALUE", 120, PMT_OP_YIELD},
@@ -81,7 +85,7 @@ static const struct py_opcode opcodes_3_15[] = {
 	{"RESUME", 128, PMT_OP_RESUME},
 	{"RESUME_CHECK", 200, PMT_OP_RESUME_CHECK},
 	{"RESUME_CHECK_JIT", 201, PMT_OP_RESUME_CHECK},
-	{"INSTRUMENTED_RESUME", 244, PMT_OP_RESUME},
+	{"INSTRUMENTED_RESUME", 244, PMT_OP_RESUME | PMT_OP_INSTRUMENTED},
 	{"RETURN_VALUE", 33, PMT_OP_RETURN},
 	{"INSTRUMENTED_RETURN_VALUE", 245, PMT_OP_RETURN},
 	{"YIELD_VALUE", 119, PMT_OP_YIELD},

@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define BATCH 256
+#define BATCH		   256
+#define MAX_EVENTS_AT_ONCE 20000 /* of the log; then it is time for whatever else there is */
 
 static const char *const count_texts[] = {
 	[PMT_HITS_ENTRY] = "entries",
@@ -33,24 +34,11 @@ const char *trace_call_count_text(enum pmt_call_count c)
 
 int trace_read_call_counts(struct trace *t, uint64_t ret[PMT_CALL_COUNTS])
 {
-	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ __u64 *each = cpus > 0 ? calloc(cpus, sizeof(*each)) : NULL;
+	int err = sum_per_cpu(t->skel->maps.call_counts, ret, PMT_CALL_COUNTS);
 
-	if (!each)
-		return -ENOMEM;
-	for (__u32 kind = 0; kind < PMT_CALL_COUNTS; kind++) {
-		int err = bpf_map__lookup_elem(t->skel->maps.call_counts, &kind, sizeof(kind), each,
-					       cpus * sizeof(*each), 0);
-
-		if (err)
-			return err;
-		ret[kind] = 0;
-		for (int i = 0; i < cpus; i++)
-			ret[kind] += each[i];
-	}
-	if (t->calls)
+	if (!err && t->calls)
 		ret[PMT_HITS_ENTRY] -= t->calls->own_hits;
-	return 0;
+	return err;
 }
 
 /* Hands each entry of a hash map to fn, which may delete it. */
@@ -105,7 +93,7 @@ static bool thread_lives(struct trace *t, uint32_t tgid, uint32_t tid)
 				     sizeof(ignored), 0);
 }
 
-static void add(struct trace_call_sum *to, const struct trace_call_sum *s)
+void trace_add_calls(struct trace_call_sum *to, const struct trace_call_sum *s)
 {
 	to->calls += s->calls;
 	to->resumes += s->resumes;
@@ -124,41 +112,14 @@ static void add(struct trace_call_sum *to, const struct trace_call_sum *s)
 	to->total_ns += s->total_ns;
 }
 
-/* An ended thread's sum is taken out of the map, for the next with its number. */
-static void keep_ended(struct trace *t, const struct pmt_call_key *key,
-		       const struct trace_call_sum *s)
-{
-	struct {
-		uint32_t tgid, fn;
-	} of = {s->tgid, s->fn};
-	struct ended_calls *e;
-
-	HASH_FIND(hh, t->calls->ended, &of, sizeof(of), e);
-	if (!e) {
-		e = calloc(1, sizeof(*e));
-		if (!e)
-			return; /* it stays in the map */
-		e->key.tgid = s->tgid;
-		e->key.fn = s->fn;
-		e->sum =
-			(struct trace_call_sum){.tgid = s->tgid, .fn = s->fn, .largest = INT64_MIN};
-		HASH_ADD(hh, t->calls->ended, key, sizeof(e->key), e);
-	}
-	add(&e->sum, s);
-	bpf_map__delete_elem(t->skel->maps.calls, key, sizeof(*key), 0);
-}
-
 struct read {
 	trace_call_fn *each;
 	void *ctx;
 };
 
-static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
+static struct trace_call_sum sum_of(const struct pmt_call_key *key, const struct pmt_call_sum *sum)
 {
-	const struct pmt_call_key *key = k;
-	const struct pmt_call_sum *sum = v;
-	const struct read *r = arg;
-	struct trace_call_sum s = {
+	return (struct trace_call_sum){
 		.tgid = sum->tgid,
 		.tid = key->tid,
 		.fn = key->fn,
@@ -178,11 +139,45 @@ static void on_sum(struct trace *t, const void *k, const void *v, void *arg)
 		.self_ns = sum->self_ns,
 		.total_ns = sum->total_ns,
 	};
+}
 
-	if (thread_lives(t, s.tgid, s.tid))
+/* What an ended thread left is taken out of the map, for the next with its number. */
+static void keep_ended(struct trace *t, const struct pmt_call_key *key, uint32_t tgid)
+{
+	struct {
+		uint32_t tgid, fn;
+	} of = {tgid, key->fn};
+	struct trace_call_sum s;
+	struct pmt_call_sum sum;
+	struct ended_calls *e;
+
+	HASH_FIND(hh, t->calls->ended, &of, sizeof(of), e);
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return; /* it stays in the map */
+		e->key.tgid = tgid;
+		e->key.fn = key->fn;
+		e->sum = (struct trace_call_sum){.tgid = tgid, .fn = key->fn, .largest = INT64_MIN};
+		HASH_ADD(hh, t->calls->ended, key, sizeof(e->key), e);
+	}
+	/* as it is now: what was read before is not what it was when its thread ended */
+	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(t->skel->maps.calls), key, &sum))
+		return;
+	s = sum_of(key, &sum);
+	trace_add_calls(&e->sum, &s);
+}
+
+static void on_sum(struct trace *t, const void *key, const void *value, void *arg)
+{
+	struct trace_call_sum s = sum_of(key, value);
+	const struct read *r = arg;
+
+	/* no thread is known to live that was not asked for: what it did goes on */
+	if (thread_lives(t, s.tgid, s.tid) || (t->skel->rodata->cfg_tids && !s.fn))
 		r->each(r->ctx, &s);
 	else
-		keep_ended(t, key, &s);
+		keep_ended(t, key, s.tgid);
 }
 
 struct open_read {
@@ -261,8 +256,11 @@ int trace_read_log(struct trace *t, trace_log_fn *each, void *ctx)
 		return 0;
 	t->calls->each = each;
 	t->calls->ctx = ctx;
+	t->calls->left = MAX_EVENTS_AT_ONCE;
 	err = ring_buffer__consume(t->calls->log);
 	t->calls->each = NULL;
+	if (err == -ECANCELED)
+		return 1;
 	return err < 0 ? err : 0;
 }
 

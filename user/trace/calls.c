@@ -25,21 +25,33 @@
 #define MAX_TIDS      1024
 #define MAX_MAX_CALLS (1u << 22)
 
-/* Code points of a glob as UTF-8; other bytes than UTF-8 stand for themselves. */
+/* A code point; of a byte that is no UTF-8, the one that Python makes of it in a file's name (PEP 383). */
+static uint32_t next_char(const unsigned char **p)
+{
+	const unsigned char *from = *p;
+	uint32_t c = from[0], more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
+
+	++*p;
+	if (c < 0x80)
+		return c;
+	c &= 0x3f >> more;
+	for (uint32_t i = 1; i <= more; i++) {
+		if ((from[i] & 0xc0) != 0x80)
+			return 0xdc00 | from[0];
+		c = c << 6 | (from[i] & 0x3f);
+	}
+	*p += more;
+	return more ? c : 0xdc00 | from[0];
+}
+
 static int glob_chars(const char *glob, struct pmt_glob *ret)
 {
 	const unsigned char *p = (const unsigned char *)glob;
 
 	while (*p) {
-		uint32_t c = *p++, more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
-
-		if (more)
-			c &= 0x3f >> more;
-		for (; more && (*p & 0xc0) == 0x80; more--)
-			c = c << 6 | (*p++ & 0x3f);
 		if (ret->length == PMT_GLOB_CHARS)
 			return -E2BIG;
-		ret->chars[ret->length++] = c;
+		ret->chars[ret->length++] = next_char(&p);
 	}
 	return 0;
 }
@@ -54,6 +66,8 @@ static int set_globs(struct trace *t, const char *const *list, bool exclude, uin
 			return fault_set(f, E2BIG,
 					 "more than %d --include and --exclude of functions",
 					 PMT_MAX_GLOBS);
+		if (!**list)
+			return fault_set(f, EINVAL, "an empty pattern matches no function");
 		if (glob_chars(*list, &glob))
 			return fault_set(f, E2BIG, "'%.80s' has more than %d characters", *list,
 					 PMT_GLOB_CHARS);
@@ -102,14 +116,14 @@ int calls_configure(struct trace *t, struct fault *f)
 	return 0;
 }
 
-/* A negative result would end ring_buffer__consume(). */
+/* A negative result ends ring_buffer__consume() after this record, which counts as consumed. */
 static int on_log(void *ctx, void *record, size_t size)
 {
 	struct call_probes *p = ctx;
 
 	if (p->each && size >= sizeof(struct pmt_call_rec))
 		p->each(p->ctx, record);
-	return 0;
+	return p->left-- > 1 ? 0 : -ECANCELED;
 }
 
 int calls_open(struct trace *t, struct fault *f)

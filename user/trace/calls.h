@@ -27,12 +27,19 @@ struct ended_calls {
 	UT_hash_handle hh;
 };
 
-#define STUB_BYTES 32
-
-/* What a probe at an instruction, put into a function of its own, has been found to cost. */
-struct probe_cost {
-	uint8_t stub[STUB_BYTES];
-	uint64_t ns; /* per hit */
+/* Instructions whose cost under a probe is tried out. */
+enum stub_kind {
+	STUB_NOP,
+	STUB_LONG_NOP,
+	STUB_PUSH,
+	STUB_LONG_PUSH,
+	STUB_CALL,
+	STUB_JMP,
+	STUB_SHORT_JMP,
+	STUB_JCC,
+	STUB_SHORT_JCC,
+	STUB_MOV, /* and whatever else is single-stepped */
+	NR_STUBS
 };
 
 struct call_probes {
@@ -43,9 +50,9 @@ struct call_probes {
 	struct ring_buffer *log;
 	trace_log_fn *each; /* during trace_read_log */
 	void *ctx;
-	struct probe_cost costs[16];
-	size_t nr_costs;
-	uint64_t own_hits; /* of probes that we tried out on ourselves */
+	uint32_t left;		    /* events that may be read still */
+	uint64_t cost_ns[NR_STUBS]; /* per hit; 0: not tried yet */
+	uint64_t own_hits;	    /* of probes that we tried out on ourselves */
 };
 
 /* Whether the kernel's filter lets all threads of a process pass. Tries it. */

@@ -94,7 +94,7 @@ const char *trace_loss_text(enum pmt_loss l)
 	return loss_texts[l];
 }
 
-int trace_read_losses(struct trace *t, uint64_t ret[PMT_LOSS_KINDS])
+int sum_per_cpu(const struct bpf_map *map, uint64_t *ret, uint32_t nr)
 {
 	int cpus = libbpf_num_possible_cpus();
 	_cleanup_free_ __u64 *each = NULL;
@@ -104,9 +104,9 @@ int trace_read_losses(struct trace *t, uint64_t ret[PMT_LOSS_KINDS])
 	each = calloc(cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	for (__u32 kind = 0; kind < PMT_LOSS_KINDS; kind++) {
-		int err = bpf_map__lookup_elem(t->skel->maps.losses, &kind, sizeof(kind), each,
-					       cpus * sizeof(*each), 0);
+	for (__u32 kind = 0; kind < nr; kind++) {
+		int err = bpf_map__lookup_elem(map, &kind, sizeof(kind), each, cpus * sizeof(*each),
+					       0);
 
 		if (err)
 			return err;
@@ -115,6 +115,11 @@ int trace_read_losses(struct trace *t, uint64_t ret[PMT_LOSS_KINDS])
 			ret[kind] += each[i];
 	}
 	return 0;
+}
+
+int trace_read_losses(struct trace *t, uint64_t ret[PMT_LOSS_KINDS])
+{
+	return sum_per_cpu(t->skel->maps.losses, ret, PMT_LOSS_KINDS);
 }
 
 /* A negative result ends ring_buffer__consume after this record, which counts as consumed. */

@@ -62,6 +62,10 @@ void known_remove(struct trace *t, pid_t pid);
 /* As known_tgid, and asks the kernel if it is not known. 0: no such process. */
 uint32_t resolve_tgid(struct trace *t, pid_t pid);
 
+/* Of a per-CPU array of u64: each of its nr elements, of all CPUs. 0 or -errno. */
+struct bpf_map;
+int sum_per_cpu(const struct bpf_map *map, uint64_t *ret, uint32_t nr);
+
 int ring_open(struct trace *t, struct fault *f);
 void ring_close(struct trace *t);
 

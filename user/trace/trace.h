@@ -195,10 +195,16 @@ struct trace_call_sum {
 	uint64_t self_ns, total_ns;
 };
 
+/* Adds one to another, of the same function; tgid, tid and fn stay. */
+void trace_add_calls(struct trace_call_sum *to, const struct trace_call_sum *s);
+
 typedef void trace_call_fn(void *ctx, const struct trace_call_sum *s);
 int trace_read_calls(struct trace *t, trace_call_fn *each, void *ctx);
 
-/* The log: events in the order they happened in their thread. fd for poll(). */
+/*
+ * The log: events in the order they happened in their thread. fd for poll(). trace_read_log() returns 1
+ * if there may be more: a program that calls faster than it is read must not keep us for ever.
+ */
 typedef void trace_log_fn(void *ctx, const struct pmt_call_rec *r);
 int trace_log_fd(const struct trace *t);
 int trace_read_log(struct trace *t, trace_log_fn *each, void *ctx);

@@ -4,13 +4,14 @@ logged.py, which is run as the code of each FILE in turn, between begin() and en
 thread is one that only does that.
 
 HOW is
-  watched           reads stdin: for each `k` it makes a call, at `g` it runs the program, then it waits
+  watched           reads stdin: for each `k` it makes a call, at `g` it runs the program and waits
   profile           runs it under sys.setprofile and tells on stderr, as JSON, what was seen, by
                     thread: [["main", [["CALL", "plain", FILE, 18, ""], ...]], ...]
   cpymemtrace DIR   runs it under pymemtrace's cPyMemTrace.Profile, whose logs go to DIR
 
 The last of a row is how it came about: "", "throw" or "close" (entered by an exception), "unwind"
-(left by one), "closed" (by that of close(), where it stood), "yield" (of `yield from` since 3.11 only).
+(left by one), "closed" (by that of close(), where it stood), "yield" (of `yield from` only since
+3.11).
 Nothing yields None: a hook could not tell that from an exception.
 """
 import _thread

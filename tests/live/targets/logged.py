@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A target's functions, called in an order that is the same each time: on any CPython from 3.6.
 
-targets/call_log.py runs ALONE in the main thread, and each of THREADS in one of its own; two of them
-at once contend for the GIL. ENTERING says how a generator will be entered next, which no hook can see
-before 3.11; no other is dropped before its end, which would close it.
+targets/call_log.py runs ALONE in the main thread, and each of THREADS in one of its own; two of
+them at once contend for the GIL. ENTERING says how a generator will be entered next, which no hook
+can see before 3.11; no other is dropped before its end, which would close it.
 """
 import functools
 

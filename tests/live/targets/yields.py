@@ -181,13 +181,21 @@ def dropped():
     yield 1
 
 
+def dropped_at_once():
+    yield 1
+
+
 def closing():
     for i in range(25):
         for f in (closed, closed_in_for, closed_in_try, closed_and_returns, outer_closed):
             g = f()
             next(g)
             g.close()
-        next(dropped())
+        g = dropped()
+        next(g)
+        plain(1)  # noqa: F821
+        del g
+        next(dropped_at_once())
 
 
 # --- coroutines -------------------------------------------------------------------------------
