@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "model/account.h"
+#include "model/pools.h"
 #include "python/pool_parts.h"
 #include "python/python.h"
 #include "target/mappings.h"
@@ -37,7 +38,7 @@ struct reading {
 	struct smaps_entry rollup;
 	struct account *account;
 	struct python *python;
-	struct python_pools pools;
+	struct pool_stats pools;
 	bool has_pools;
 	int data_stacks;
 	int64_t begun, resident_ns, pools_ns, mappings_ns;
@@ -104,7 +105,7 @@ static int read_all(struct reading *r, struct fault *f)
 	return err;
 }
 
-static json_t *pools_json(const struct python_pools *p)
+static json_t *pools_json(const struct pool_stats *p)
 {
 	json_t *o = json_object(), *fills = json_array();
 
@@ -129,7 +130,7 @@ static json_t *pools_json(const struct python_pools *p)
 	SET(returned_arenas);
 	SET(returned_bytes);
 #undef SET
-	for (int i = 0; i < PYTHON_FILLS; i++)
+	for (int i = 0; i < POOL_FILLS; i++)
 		json_array_append_new(fills, json_integer((json_int_t)p->fills[i]));
 	json_object_set_new(o, "fills", fills);
 	return o;

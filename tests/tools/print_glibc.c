@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "glibc/glibc.h"
 #include "model/account.h"
+#include "model/heap.h"
 #include "target/mem.h"
 #include "target/target.h"
 
@@ -62,7 +63,7 @@ static void set(json_t *doc, const char *name, uint64_t value)
 	json_object_set_new(doc, name, json_integer((json_int_t)value));
 }
 
-static void print(int err, const struct fault *f, const struct glibc_stats *s, json_t *rows,
+static void print(int err, const struct fault *f, const struct heap_stats *s, json_t *rows,
 		  int64_t walk_ns)
 {
 	json_t *doc =
@@ -92,7 +93,7 @@ static void print(int err, const struct fault *f, const struct glibc_stats *s, j
 static int look(struct target *t, struct fault *f)
 {
 	struct account *a = account_new();
-	struct glibc_stats stats = {0};
+	struct heap_stats stats = {0};
 	struct glibc *g = NULL;
 	struct maps maps = {0};
 	struct mem *mem = NULL;

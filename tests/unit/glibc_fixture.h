@@ -8,6 +8,7 @@
 
 #include "glibc/internal.h"
 #include "model/account.h"
+#include "model/heap.h"
 #include "target/mem_image.h"
 #include "target/target.h"
 
@@ -54,7 +55,7 @@ struct scene {
 	struct mem *mem;
 	struct account *account;
 	struct glibc *g;
-	struct glibc_stats stats;
+	struct heap_stats stats;
 	struct fault fault;
 	struct account_row *rows;
 	size_t nr_rows;

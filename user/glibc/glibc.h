@@ -17,6 +17,7 @@
 
 struct account;
 struct fault;
+struct heap_stats;
 struct maps;
 struct mem;
 struct target;
@@ -33,29 +34,12 @@ int glibc_open(struct glibc **ret, const struct target *t, const struct maps *ma
 	       struct fault *f);
 void glibc_close(struct glibc *g); /* accepts NULL */
 
-/* As mallinfo2() and malloc_stats() call them; bytes. */
-struct glibc_stats {
-	char version[16]; /* "2.36" */
-	uint32_t arenas;  /* the main one included */
-	uint64_t arena, fordblks, uordblks, hblkhd, fsmblks, keepcost;
-	uint64_t hblks;
-	uint64_t mmap_threshold, trim_threshold; /* as they are now */
-	bool thresholds_grew;			 /* dynamic, and above their defaults */
-	uint64_t thp_bytes; /* glibc.malloc.hugetlb: size of huge pages, or 0 */
-	uint64_t tcache_bytes;
-	uint64_t trim_bytes;   /* resident bytes that malloc_trim(0) would return */
-	uint64_t largest_free; /* the largest run of free memory below a chunk in use */
-	/* did its own checks hold? each walk ends at top, sums equal system_mem, counts equal */
-	bool exact;
-	char why_not[128]; /* "the chunks of arena 0x7f... end behind its top" */
-};
-
 /*
  * Walks all arenas and puts their parts into a: areas of the main heap, of heaps of thread arenas and of
  * mmapped chunks; MEMORY_HEAP_UNKNOWN as a whole where an arena's checks fail. One reading; a target
  * that runs may have to be read again, or stopped. 0, or -errno if nothing could be read.
  */
-int glibc_walk(struct glibc *g, struct account *a, struct glibc_stats *ret, struct fault *f);
+int glibc_walk(struct glibc *g, struct account *a, struct heap_stats *ret, struct fault *f);
 
 /* Stacks of threads: areas of kind MEMORY_STACK, named "thread TID"; dead ones "unused stacks". */
 int glibc_stacks(struct glibc *g, struct account *a);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "model/account.h"
+#include "model/heap.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 struct reading {
 	struct glibc *g;
 	struct account *account;
-	struct glibc_stats *stats;
+	struct heap_stats *stats;
 	uint64_t nr_tcache, tcache_seen;
 };
 
@@ -36,7 +37,7 @@ static const enum memory_kind thread_kinds[] = {
 };
 
 /* The first reason is the one that is told. */
-static void not_exact(struct glibc_stats *s, const char *why)
+static void not_exact(struct heap_stats *s, const char *why)
 {
 	s->exact = false;
 	if (!s->why_not[0])
@@ -84,7 +85,7 @@ static int give_unknown(struct reading *r, const struct arena *a)
 
 static void add_stats(struct reading *r, const struct arena *a, const struct walk *w)
 {
-	struct glibc_stats *s = r->stats;
+	struct heap_stats *s = r->stats;
 
 	s->arena += a->system_mem;
 	s->fordblks += w->free + a->top_size;
@@ -148,11 +149,11 @@ static int walk_arenas(struct reading *r)
 	return err;
 }
 
-static void start_stats(const struct glibc *g, struct glibc_stats *s)
+static void start_stats(const struct glibc *g, struct heap_stats *s)
 {
 	const struct malloc_par *p = &g->par;
 
-	*s = (struct glibc_stats){
+	*s = (struct heap_stats){
 		.arenas = (uint32_t)g->nr_arenas,
 		.hblks = (uint64_t)(uint32_t)p->n_mmaps,
 		.hblkhd = p->mmapped_mem,
@@ -168,7 +169,7 @@ static void start_stats(const struct glibc *g, struct glibc_stats *s)
 		not_exact(s, "the list of arenas does not end where it begins");
 }
 
-int glibc_walk(struct glibc *g, struct account *a, struct glibc_stats *ret, struct fault *f)
+int glibc_walk(struct glibc *g, struct account *a, struct heap_stats *ret, struct fault *f)
 {
 	struct reading r = {.g = g, .account = a, .stats = ret};
 	int32_t missing = 0;

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "model/account.h"
+#include "model/pools.h"
 #include "python/internal.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 struct filler {
 	struct python *p;
 	struct account *account;
-	struct python_pools *facts;
+	struct pool_stats *facts;
 	uint32_t alignment;    /* of blocks, and the step of their sizes */
 	uint32_t header_bytes; /* of a pool */
 	uint64_t largest;      /* resident bytes of one of the arenas to be returned */
@@ -72,7 +73,7 @@ static void add_used(struct filler *w, struct account_area *area, uint64_t at,
 	w->facts->live_bytes += live;
 	w->facts->free_bytes += used_end - start - live;
 	w->facts->never_bytes += blocks_end - used_end;
-	w->facts->fills[min(pool->count * PYTHON_FILLS / pool->blocks, PYTHON_FILLS - 1)]++;
+	w->facts->fills[min(pool->count * POOL_FILLS / pool->blocks, POOL_FILLS - 1)]++;
 }
 
 /* Of the blocks once used few are: a pool that is being filled for the first time is not sparse. */
@@ -81,12 +82,12 @@ static bool is_sparse(const struct filler *w, const struct py_pool *pool)
 	uint32_t once =
 		(max(pool->nextoffset, w->header_bytes) - w->header_bytes) / block_bytes(w, pool);
 
-	return pool->count * 100u < min(once, pool->blocks) * PYTHON_SPARSE_PERCENT;
+	return pool->count * 100u < min(once, pool->blocks) * POOL_SPARSE_PERCENT;
 }
 
 static void add_sparse(struct filler *w, uint64_t at, const struct py_pool *pool)
 {
-	struct python_pools *f = w->facts;
+	struct pool_stats *f = w->facts;
 
 	f->sparse_pools++;
 	f->sparse_blocks += pool->count;
@@ -235,10 +236,10 @@ static int add_others(struct filler *w, struct fault *f)
 	return err;
 }
 
-int python_account_pools(struct python *p, struct account *a, struct python_pools *ret,
+int python_account_pools(struct python *p, struct account *a, struct pool_stats *ret,
 			 struct fault *f)
 {
-	struct python_pools facts = {0};
+	struct pool_stats facts = {0};
 	struct filler w = {.p = p, .account = a, .facts = &facts};
 	int err;
 

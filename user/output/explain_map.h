@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* explain --map: arenas and heaps by address, each cell as full as its shade. */
+#ifndef PMT_OUTPUT_EXPLAIN_MAP_H
+#define PMT_OUTPUT_EXPLAIN_MAP_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct explanation;
+struct memory_map;
+
+/* width: columns of the terminal; colour: 256 colours, else the shades " .:-=+*#@" of ASCII or blocks of UTF-8. */
+struct explain_map_text {
+	size_t width;
+	int utf8, colour;
+};
+
+int explain_map_text(FILE *out, const struct explanation *e, const struct memory_map *m,
+		     const struct explain_map_text *how);
+/* One document that needs no other file; bounded at a few MiB whatever the process. */
+int explain_map_svg(FILE *out, const struct explanation *e, const struct memory_map *m);
+
+#endif
