@@ -29,16 +29,19 @@ static void cleanup_place(struct cgroup_place *p)
 	free(p->path);
 }
 
-/* Its folder, unless something else has been mounted there since. */
+/* Its folder, unless something else was mounted over it: another part of the hierarchy perhaps. */
 static int open_mount(const struct cgroup_mount *m, int version)
 {
 	long magic = version == 1 ? CGROUP_SUPER_MAGIC : CGROUP2_SUPER_MAGIC;
 	_cleanup_fd_ int fd = open(m->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
-	struct stat st;
+	struct statx st;
 
-	if (fd < 0 || fstatfs(fd, &fs) || (long)fs.f_type != magic || fstat(fd, &st) ||
-	    st.st_dev != m->dev)
+	if (fd < 0 || fstatfs(fd, &fs) || (long)fs.f_type != magic)
+		return -1;
+	/* since 5.8 */
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) || !(st.stx_mask & STATX_MNT_ID) ||
+	    st.stx_mnt_id != m->id)
 		return -1;
 	return steal_fd(&fd);
 }

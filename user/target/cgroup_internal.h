@@ -4,7 +4,6 @@
 #define PMT_TARGET_CGROUP_INTERNAL_H
 
 #include <stdint.h>
-#include <sys/types.h>
 
 struct memory_cgroup;
 
@@ -19,7 +18,7 @@ int cgroup_parse_place(const char *text, struct cgroup_place *ret);
 struct cgroup_mount {
 	char *root;  /* what of the hierarchy is mounted there; owned */
 	char *point; /* owned */
-	dev_t dev;
+	uint64_t id;
 };
 void cgroup_mount_done(struct cgroup_mount *m);
 

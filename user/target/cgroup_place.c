@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 /* Is name one of the words of a list with commas? */
 static bool has_word(const char *list, size_t len, const char *name)
@@ -122,12 +121,11 @@ static bool is_word(const char *word, size_t len, const char *name)
 
 /*
  *	35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
- *	      dev  root  point                          (tags)  - type  source  options
+ *	id         root  point                          (tags)  - type  source  options
  */
 static int parse_mount(const char *line, const char *end, int version, struct cgroup_mount *ret)
 {
 	const char *word[5], *type, *options;
-	unsigned int dev_major, dev_minor;
 	size_t len[5], n;
 
 	for (int i = 0; i < 5; i++)
@@ -141,12 +139,12 @@ static int parse_mount(const char *line, const char *end, int version, struct cg
 	next_word(&line, end, &n);
 	options = next_word(&line, end, &n);
 	if ((version == 1 && !has_word(options, n, "memory")) || word[3][0] != '/' ||
-	    word[4][0] != '/' || sscanf(word[2], "%9u:%9u", &dev_major, &dev_minor) != 2)
+	    word[4][0] != '/')
 		return 0;
 	*ret = (struct cgroup_mount){
 		.root = unescape(word[3], len[3]),
 		.point = unescape(word[4], len[4]),
-		.dev = makedev(dev_major, dev_minor),
+		.id = strtoull(word[0], NULL, 10),
 	};
 	if (ret->root && ret->point)
 		return 1;
