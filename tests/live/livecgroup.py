@@ -90,6 +90,7 @@ def _place():
     own = _own_paths()
     if own[1] is None and not any(v == 2 for v, _, _ in _mount_points()) and OWN_KERNEL:
         mount('cgroup2', '/sys/fs/cgroup', 'cgroup2')
+        own = _own_paths()  # of what was never mounted there is none
     for version, root, point in _mount_points():
         path = own[version]
         if own[1] is not None and version == 2 or path is None or '..' in path or root != '/':
