@@ -4,6 +4,9 @@
 
 #include "base/cleanup.h"
 
+#include <errno.h>
+#include <string.h>
+
 static const struct {
 	const char *name, *text;
 } kinds[MEMORY_KINDS] = {
@@ -43,4 +46,14 @@ const char *memory_kind_name(enum memory_kind k)
 const char *memory_kind_text(enum memory_kind k)
 {
 	return (size_t)k < ARRAY_SIZE(kinds) ? kinds[k].text : "unknown";
+}
+
+int memory_kind_from_name(const char *name, enum memory_kind *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(name, kinds[i].name)) {
+			*ret = (enum memory_kind)i;
+			return 0;
+		}
+	return -EINVAL;
 }

@@ -24,9 +24,10 @@
 struct notes {
 	FILE *out;
 	size_t width;
+	bool begun;
 };
 
-__attribute__((format(printf, 3, 4))) static void note(const struct notes *n, const char *label,
+__attribute__((format(printf, 3, 4))) static void note(struct notes *n, const char *label,
 						       const char *fmt, ...)
 {
 	char text[768];
@@ -35,6 +36,9 @@ __attribute__((format(printf, 3, 4))) static void note(const struct notes *n, co
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (!n->begun)
+		fputc('\n', n->out);
+	n->begun = true;
 	wrap_print(n->out, label, text, n->width);
 }
 
@@ -55,7 +59,7 @@ static char *reason(char *buf, size_t size, const char *why, size_t len)
 	return text_escape(buf, size, why, strnlen(why, len));
 }
 
-static void note_approximate(const struct notes *n, const struct explanation *e)
+static void note_approximate(struct notes *n, const struct explanation *e)
 {
 	char why[4 * sizeof(e->approximate_why)];
 
@@ -67,7 +71,7 @@ static void note_approximate(const struct notes *n, const struct explanation *e)
 	     e->paused ? "" : "; --pause stops the process while it is read");
 }
 
-static void note_shared(const struct notes *n, const struct explanation_kernel *k)
+static void note_shared(struct notes *n, const struct explanation_kernel *k)
 {
 	char shared[24], pss[24];
 
@@ -84,7 +88,7 @@ static bool is_anonymous(enum memory_kind k)
 	       k != MEMORY_VDSO;
 }
 
-static void note_copies(const struct notes *n, const struct explanation *e)
+static void note_copies(struct notes *n, const struct explanation *e)
 {
 	uint64_t all = 0, own = 0;
 	char own_size[24], all_size[24];
@@ -101,7 +105,7 @@ static void note_copies(const struct notes *n, const struct explanation *e)
 		     size_of(own_size, own), size_of(all_size, all));
 }
 
-static void note_besides(const struct notes *n, const struct explanation_kernel *k)
+static void note_besides(struct notes *n, const struct explanation_kernel *k)
 {
 	char swap[24], tables[24];
 
@@ -113,7 +117,7 @@ static void note_besides(const struct notes *n, const struct explanation_kernel 
 		     size_of(tables, k->page_tables));
 }
 
-static void note_huge(const struct notes *n, const struct explanation *e)
+static void note_huge(struct notes *n, const struct explanation *e)
 {
 	uint64_t huge = 0;
 	char size[24];
@@ -126,7 +130,7 @@ static void note_huge(const struct notes *n, const struct explanation *e)
 		     size_of(size, huge));
 }
 
-static void note_pools(const struct notes *n, const struct explanation *e, bool verbose)
+static void note_pools(struct notes *n, const struct explanation *e, bool verbose)
 {
 	const struct pool_stats *p = &e->pools;
 	char why[4 * sizeof(e->pools_why)], arenas[32], used[32], sparse[32], free_pools[32];
@@ -145,7 +149,7 @@ static void note_pools(const struct notes *n, const struct explanation *e, bool 
 		     p->interpreters);
 }
 
-static void note_heap(const struct notes *n, const struct explanation *e, bool verbose)
+static void note_heap(struct notes *n, const struct explanation *e, bool verbose)
 {
 	const struct heap_stats *h = &e->heap;
 	char why[4 * sizeof(e->heap_why)], trim[24], mmap_from[24], trim_from[24];
@@ -169,7 +173,7 @@ static void note_heap(const struct notes *n, const struct explanation *e, bool v
 		     h->thresholds_grew ? " (grown)" : "");
 }
 
-static void note_no_memory(const struct notes *n, const struct explanation_kernel *k)
+static void note_no_memory(struct notes *n, const struct explanation_kernel *k)
 {
 	char guard[24], zero[24];
 
@@ -180,7 +184,7 @@ static void note_no_memory(const struct notes *n, const struct explanation_kerne
 
 void explain_print_notes(FILE *out, const struct explanation *e, const struct explain_text *how)
 {
-	const struct notes n = {.out = out, .width = how->width};
+	struct notes n = {.out = out, .width = how->width};
 
 	note_approximate(&n, e);
 	note_shared(&n, &e->kernel);
@@ -195,6 +199,8 @@ void explain_print_notes(FILE *out, const struct explanation *e, const struct ex
 
 void explain_print_verdict(FILE *out, const struct verdict *v, const struct explain_text *how)
 {
+	if (v->nr_sentences || v->nr_remedies)
+		fputc('\n', out);
 	for (size_t i = 0; i < v->nr_sentences; i++)
 		wrap_print(out, i ? "" : "verdict", v->sentences[i].text, how->width);
 	for (size_t i = 0; i < v->nr_remedies; i++)

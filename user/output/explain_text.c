@@ -96,11 +96,8 @@ int explain_print(FILE *out, const struct explanation *e, const struct verdict *
 	free(lines.v);
 	if (err)
 		return err;
-	fputc('\n', out);
 	explain_print_notes(out, e, how);
-	if (v && v->nr_sentences) {
-		fputc('\n', out);
+	if (v)
 		explain_print_verdict(out, v, how);
-	}
 	return ferror(out) ? -EIO : 0;
 }
