@@ -21,7 +21,7 @@ class Explanation:
     def __init__(self, doc):
         self.doc = doc
         self.rows = doc['rows']
-        self.total = doc['total']
+        self.total = doc['resident_bytes']
 
     def bytes(self, *kinds):
         """Of these kinds; "py_" is all that begin so."""
@@ -34,7 +34,7 @@ class Explanation:
         live.assert_equal(sum(r['bytes'] for r in self.rows), self.total, 'sum of the rows')
         for r in self.rows:
             assert r['bytes'] > 0, r
-            assert 0 <= r['huge'] <= r['bytes'] and 0 <= r['exclusive'] <= r['bytes'], r
+            assert 0 <= r['huge_bytes'] <= r['bytes'] and 0 <= r['exclusive_bytes'] <= r['bytes'], r
         if kernel:
             live.assert_equal(self.total, kernel['Rss'], 'the sum, and Rss of smaps_rollup')
         return self

@@ -139,8 +139,7 @@ static void large_ones_are_bounded(void **state)
 		uint64_t at = PYMALLOC_AT + i * 7919 % ARENAS * MIB;
 		struct account_area *area;
 
-		assert_int_equal(account_area(a, at, at + MIB, MEMORY_PY_OVERHEAD, NULL, &area),
-				 0);
+		assert_int_equal(account_area(a, at, at + MIB, MEMORY_PY_OVERHEAD, NULL, &area), 0);
 		account_part(area, at + 4096, at + MIB / 2, MEMORY_PY_FREE);
 	}
 	assert_int_equal(account_close(a, &rows, &nr, &total), 0);

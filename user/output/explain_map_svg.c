@@ -25,19 +25,19 @@
 #include <string.h>
 #include <time.h>
 
-#define WIDTH	     1200
-#define MARGIN	     12
-#define CELLS_X	     108
-#define CELLS_WIDTH  832
-#define NAME_X	     (CELLS_X + CELLS_WIDTH + 14)
-#define SIZE_X	     (WIDTH - MARGIN - 52) /* where it ends */
-#define FIRST_Y	     128
-#define GROUP_HEAD   46
-#define NOTE_LINE    16
+#define WIDTH	      1200
+#define MARGIN	      12
+#define CELLS_X	      108
+#define CELLS_WIDTH   832
+#define NAME_X	      (CELLS_X + CELLS_WIDTH + 14)
+#define SIZE_X	      (WIDTH - MARGIN - 52) /* where it ends */
+#define FIRST_Y	      128
+#define GROUP_HEAD    46
+#define NOTE_LINE     16
 #define SMALL_COLUMNS 64
-#define SMALL_ROWS   96
-#define LARGE_ROWS   128
-#define LEVELS	     11
+#define SMALL_ROWS    96
+#define LARGE_ROWS    128
+#define LEVELS	      11
 
 /*
  * From yellow to blue by way of green: steps of one size in lightness (OKLab, 0.90 to 0.36), so that they
@@ -121,9 +121,8 @@ static void print_figures(struct page *g, uint64_t bytes, uint64_t used, uint64_
 
 	fprintf(g->out, "%s: ", text_size(a, (int64_t)bytes, false));
 	if (used + unused)
-		fprintf(g->out, "%s in use (%u %%), %s free",
-			text_size(b, (int64_t)used, false), map_percent(used, unused),
-			text_size(c, (int64_t)unused, false));
+		fprintf(g->out, "%s in use (%u %%), %s free", text_size(b, (int64_t)used, false),
+			map_percent(used, unused), text_size(c, (int64_t)unused, false));
 	if (absent)
 		fprintf(g->out, "%s%s not resident", used + unused ? ", " : "",
 			text_size(d, (int64_t)absent, false));
@@ -154,8 +153,9 @@ static void print_run(struct page *g, int group, const struct map_row *row, size
 	if (shade < LEVELS)
 		snprintf(class, sizeof(class), "c%d", shade);
 	fprintf(g->out,
-		"<rect class=\"%s\" x=\"%g\" width=\"%g\" height=\"%u\"><title>%" PRIx64 ", ", class,
-		(double)from * width, (double)(to - from) * width, height, row->addresses[from]);
+		"<rect class=\"%s\" x=\"%g\" width=\"%g\" height=\"%u\"><title>%" PRIx64 ", ",
+		class, (double)from * width, (double)(to - from) * width, height,
+		row->addresses[from]);
 	print_figures(g, (to - from) * g->groups[group].cell_bytes, used, unused);
 	fputs("</title></rect>", g->out);
 }
@@ -169,8 +169,8 @@ static void print_row(struct page *g, int group, size_t i, unsigned int y)
 
 	fprintf(g->out, "<g class=\"cells\" transform=\"translate(%d %u)\">", CELLS_X, y);
 	for (size_t from = 0, to; from < row->nr; from = to) {
-		for (to = from + 1; to < row->nr &&
-				    shade_of(&row->cells[to]) == shade_of(&row->cells[from]);)
+		for (to = from + 1;
+		     to < row->nr && shade_of(&row->cells[to]) == shade_of(&row->cells[from]);)
 			to++;
 		print_run(g, group, row, from, to, height);
 	}
@@ -217,7 +217,8 @@ static void print_group(struct page *g, int group)
 	text_open(g, "dim", MARGIN, g->y + 36);
 	fprintf(g->out,
 		"%zu %s%s, %s resident: %s in use (%u %%), %s free. A cell is %s of addresses.</text>\n",
-		rows->regions, map_region_text((enum map_group)group), rows->regions == 1 ? "" : "s",
+		rows->regions, map_region_text((enum map_group)group),
+		rows->regions == 1 ? "" : "s",
 		text_size(all, (int64_t)(rows->used + rows->free), false),
 		text_size(used, (int64_t)rows->used, false), map_percent(rows->used, rows->free),
 		text_size(unused, (int64_t)rows->free, false),
@@ -283,8 +284,7 @@ static void print_balance(struct page *g)
 	x = MARGIN;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		text_size(size, (int64_t)parts[i].bytes, false);
-		fprintf(g->out,
-			"<rect class=\"%s\" x=\"%g\" y=\"80\" width=\"10\" height=\"10\"/>",
+		fprintf(g->out, "<rect class=\"%s\" x=\"%g\" y=\"80\" width=\"10\" height=\"10\"/>",
 			parts[i].class, x);
 		text_open(g, "", x + 16, 89);
 		fprintf(g->out, "%s %s</text>\n", size, parts[i].text);
@@ -300,7 +300,8 @@ static void print_legend(struct page *g)
 	fputs("in a cell, nothing in use</text>\n", g->out);
 	for (int i = 0; i < LEVELS; i++, x += 20)
 		fprintf(g->out,
-			"<rect class=\"c%d\" x=\"%g\" y=\"104\" width=\"20\" height=\"11\"/>", i, x);
+			"<rect class=\"c%d\" x=\"%g\" y=\"104\" width=\"20\" height=\"11\"/>", i,
+			x);
 	text_open(g, "dim", x + 6, 113);
 	fputs("all that is resident is in use</text>", g->out);
 	x += 200;

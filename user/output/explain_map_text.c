@@ -180,12 +180,11 @@ static void print_head(struct picture *p, const struct explanation *e)
 		here += p->map->v[i].used + p->map->v[i].free;
 	fprintf(p->out, "# pid %d", (int)e->process.pid);
 	if (command)
-		fprintf(p->out, "  %s",
-			text_escape(text, sizeof(text), command, strlen(command)));
+		fprintf(p->out, "  %s", text_escape(text, sizeof(text), command, strlen(command)));
 	if (e->python.version_hex)
 		fprintf(p->out, "  CPython %s", python_version_text(a, e->python.version_hex));
-	fprintf(p->out, ": RSS %s, %s of it here (%u %%)\n",
-		text_size(a, (int64_t)e->total, false), text_size(b, (int64_t)here, false),
+	fprintf(p->out, ": RSS %s, %s of it here (%u %%)\n", text_size(a, (int64_t)e->total, false),
+		text_size(b, (int64_t)here, false),
 		map_percent(here, e->total > here ? e->total - here : 0));
 	if (e->approximate) {
 		text_escape(text, sizeof(text), e->approximate_why, strlen(e->approximate_why));

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "model/explanation.h"
 #include "model/verdict.h"
+#include "output/cgroup_text.h"
 #include "output/explain_text.h"
 #include "output/wrap.h"
 
@@ -195,6 +196,9 @@ void explain_print_notes(FILE *out, const struct explanation *e, const struct ex
 		note_no_memory(&n, &e->kernel);
 	note_pools(&n, e, how->verbose);
 	note_heap(&n, e, how->verbose);
+	if (e->cgroup.version && !n.begun)
+		fputc('\n', out);
+	cgroup_print(out, &e->cgroup, e->kernel.pss, how->cgroup_rate);
 }
 
 void explain_print_verdict(FILE *out, const struct verdict *v, const struct explain_text *how)

@@ -64,8 +64,8 @@ static void print_rss(FILE *out, const struct explanation *a, const struct expla
 
 	text_size(now, explain_signed(b->total), false);
 	if (changed)
-		fprintf(out, "RSS %s " ARROW " %s\n",
-			text_net(by, change(a->total, b->total)), now);
+		fprintf(out, "RSS %s " ARROW " %s\n", text_net(by, change(a->total, b->total)),
+			now);
 	else
 		fprintf(out, "no change, RSS %s\n", now);
 }
