@@ -127,12 +127,15 @@ static int explain_one(struct series *s, struct explained *x)
 	memory_map_done(&map);
 	if (err) {
 		x->ended = true;
-		if (err != -ECANCELED && !(err == -ESRCH && x->has_last))
-			report_fault(&f);
-		else if (err == -ESRCH)
-			report_note(o, "%s", f.text);
 		explanation_done(&e);
-		return err == -ESRCH && x->has_last ? 0 : err;
+		/* in a series its end is news, no failure */
+		if (err == -ESRCH && x->has_last) {
+			report_note(o, "pid %d has ended", (int)x->pid);
+			return 0;
+		}
+		if (err != -ECANCELED)
+			report_fault(&f);
+		return err;
 	}
 	if (e.approximate)
 		report_note(o, "pid %d: approximate: %s%s", (int)x->pid, e.approximate_why,

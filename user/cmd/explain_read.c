@@ -182,6 +182,9 @@ static int read_all(struct reading *r, struct fault *f)
 	struct thread_ids threads = {0};
 	int err = target_maps(r->p->target, &r->maps, f);
 
+	if (!err && !r->maps.nr)
+		err = fault_set(f, ENOEXEC, "pid %d is a kernel thread: it has no memory of its own",
+				(int)r->p->target->pid);
 	if (!err)
 		err = target_mem_open(&r->mem, r->p->target, &r->maps, f);
 	if (!err)
