@@ -120,6 +120,13 @@ $(B)/print_account: $(B)/tests/tools/print_account.o $(B)/user.a
 
 tests: $(B)/print_account
 
+# What tests/live/test_cgroup compares with the kernel's own files.
+$(B)/print_cgroup: $(B)/tests/tools/print_cgroup.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+tests: $(B)/print_cgroup
+
 # What tests/live/test_frames compares with the interpreter's own word.
 $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)

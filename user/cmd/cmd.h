@@ -41,6 +41,7 @@ struct options {
 	size_t nr_pids;
 	bool children;
 	uint64_t interval_ns;
+	bool has_interval;    /* -i was given */
 	uint64_t reports;     /* -n; 0: no limit */
 	uint64_t duration_ns; /* -d; 0: no limit */
 	const char *output;
@@ -100,7 +101,7 @@ void report_note(const struct options *o, const char *fmt, ...)
 bool format_is(const struct options *o, const char *format);
 
 extern const struct command cmd_stat, cmd_record, cmd_snapshot, cmd_list, cmd_doctor, cmd_report,
-	cmd_diff, cmd_calls;
+	cmd_diff, cmd_calls, cmd_explain;
 
 /* One bit per option; the table is in options.c. */
 enum option_bit {

@@ -199,6 +199,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		if (text_parse_time(arg, &o->interval_ns) || o->interval_ns < 10000000)
 			options_usage(c, "-i %s: not a time of 10 ms or more (5, 0.5, 90s, 5m, 1h)",
 				      arg);
+		o->has_interval = true;
 		break;
 	case 'n':
 		if (text_parse_u64(arg, 1, UINT32_MAX, &o->reports))

@@ -54,8 +54,9 @@ enum memory_kind {
 	MEMORY_KINDS
 };
 
-const char *memory_kind_name(enum memory_kind k); /* "py_live": JSON members */
-const char *memory_kind_text(enum memory_kind k); /* "live blocks" */
+const char *memory_kind_name(enum memory_kind k);		    /* "py_live": JSON members */
+const char *memory_kind_text(enum memory_kind k);		    /* "live blocks" */
+int memory_kind_from_name(const char *name, enum memory_kind *ret); /* -EINVAL */
 
 /* What a run of pages is, by the page tables. */
 enum page_flags {
