@@ -122,4 +122,33 @@ static inline void fix_explanation_free(struct explanation *e)
 	free(e);
 }
 
+/* Any rows, with names that other rows have too, at the most nr_rows of them. */
+static inline struct explanation *fix_random(unsigned int *seed, size_t nr_rows)
+{
+	struct explanation *e = calloc(1, sizeof(*e));
+	bool taken[MEMORY_KINDS][8] = {{false}};
+	size_t nr = (size_t)rand_r(seed) % (nr_rows + 1);
+
+	assert_non_null(e);
+	e->process = (struct process_id){.pid = 1, .start_ticks = 2};
+	e->time_ns = FIX_TIME;
+	for (size_t i = 0; i < nr; i++) {
+		int kind = rand_r(seed) % MEMORY_KINDS, which = rand_r(seed) % 8;
+		uint64_t bytes = (uint64_t)rand_r(seed) >> rand_r(seed) % 31;
+		struct explanation_row *r;
+		char name[16] = "";
+
+		if (taken[kind][which])
+			continue;
+		taken[kind][which] = true;
+		if (which)
+			snprintf(name, sizeof(name), "lib%d.so", which);
+		r = fix_row(e, (enum memory_kind)kind, name, bytes << rand_r(seed) % 20);
+		r->exclusive = r->bytes / 2;
+		r->huge = r->bytes / 4;
+	}
+	fix_kernel(e);
+	return e;
+}
+
 #endif

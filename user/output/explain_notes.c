@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *	shared    6.1 MiB of it is shared with other processes; the fair share of all (Pss) is 3.8 GiB
- *	copies    5.4 MiB of 71.4 MiB anonymous memory is this process's alone; ...
- *	besides   swap 12.0 MiB, page tables 8.1 MiB: paid for, and not in RSS
- *	huge      59.0 MiB is in huge pages: resident as a whole, however little of them is used
- *	heap      not looked into: jemalloc is in use
+ *	shared   6.1 MiB of it is shared with other processes; the fair share of all (Pss) is 3.8 GiB
+ *	copies   5.4 MiB of 71.4 MiB anonymous memory is this process's alone; ...
+ *	besides  swap 12.0 MiB, page tables 8.1 MiB: paid for, and not in RSS
+ *	huge     59.0 MiB is in huge pages: resident as a whole, however little of them is used
+ *	heap     not looked into: jemalloc is in use
  *
  * A line is there only if it says something; -v adds the allocators' own figures.
  */
@@ -174,12 +174,12 @@ static void note_heap(struct notes *n, const struct explanation *e, bool verbose
 		     h->thresholds_grew ? " (grown)" : "");
 }
 
-static void note_no_memory(struct notes *n, const struct explanation_kernel *k)
+static void note_unbacked(struct notes *n, const struct explanation_kernel *k)
 {
 	char guard[24], zero[24];
 
 	if (k->guard || k->zero)
-		note(n, "no memory", "guard pages %s, read and never written %s: in no sum",
+		note(n, "unbacked", "guard pages %s, read and never written %s: in no sum",
 		     size_of(guard, k->guard), size_of(zero, k->zero));
 }
 
@@ -193,7 +193,7 @@ void explain_print_notes(FILE *out, const struct explanation *e, const struct ex
 	note_besides(&n, &e->kernel);
 	note_huge(&n, e);
 	if (how->verbose)
-		note_no_memory(&n, &e->kernel);
+		note_unbacked(&n, &e->kernel);
 	note_pools(&n, e, how->verbose);
 	note_heap(&n, e, how->verbose);
 	if (e->cgroup.version && !n.begun)

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "model/explanation.h"
+#include "output/cgroup_text.h"
 #include "output/explain_rows.h"
 #include "output/explain_table.h"
 #include "output/head.h"
@@ -98,7 +99,7 @@ static void add_change(char *buf, size_t size, const char *what, uint64_t before
 			 text_net(by, change(before, after)));
 }
 
-/* "also      swap +12.0 MiB, page tables +48.0 KiB" */
+/* "also     swap +12.0 MiB, page tables +48.0 KiB" */
 static void print_also(FILE *out, const struct explanation *a, const struct explanation *b,
 		       const struct explain_text *how)
 {
@@ -117,6 +118,25 @@ static void print_also(FILE *out, const struct explanation *a, const struct expl
 			   : a->approximate		    ? "the first reading is approximate"
 							    : "the second reading is approximate",
 			   how->width);
+}
+
+/* "cgroup   +12.0 MiB → 3.1 GiB; about 6 min to the limit at this rate" */
+static void print_cgroup(FILE *out, const struct memory_cgroup *a, const struct memory_cgroup *b,
+			 const struct explain_text *how)
+{
+	char by[32], now[24], left[CGROUP_TEXT_LEFT] = "", text[192];
+
+	if (!a->version || !b->version || a->usage >= CGROUP_NO_LIMIT ||
+	    b->usage >= CGROUP_NO_LIMIT)
+		return;
+	if (how->cgroup_rate > 0)
+		cgroup_text_left(left, b, how->cgroup_rate);
+	if (a->usage == b->usage && !*left)
+		return;
+	snprintf(text, sizeof(text), "%s " ARROW " %s%s%s",
+		 text_net(by, change(a->usage, b->usage)),
+		 text_size(now, explain_signed(b->usage), false), *left ? "; " : "", left);
+	wrap_print(out, "cgroup", text, how->width);
 }
 
 int explain_print_diff(FILE *out, const struct explanation *a, const struct explanation *b,
@@ -144,5 +164,7 @@ int explain_print_diff(FILE *out, const struct explanation *a, const struct expl
 	free(lines.v);
 	if (!err && (lines.nr || !how->interval))
 		print_also(out, a, b, how);
+	if (!err && (lines.nr || !how->interval || how->cgroup_rate > 0))
+		print_cgroup(out, &a->cgroup, &b->cgroup, how);
 	return err ? err : ferror(out) ? -EIO : 0;
 }

@@ -191,9 +191,11 @@ static int load_cgroup(const struct loader *l, const json_t *o, struct explanati
 	if (json_is_null(o))
 		return 0;
 	err = loader_record(l, o, &cgroup_table, "cgroup.", &e->cgroup);
-	if (!err && (e->cgroup.version < 1 || e->cgroup.version > 2))
-		err = loader_wrong(l, "cgroup.", "version");
-	return err;
+	if (err)
+		return err;
+	if (e->cgroup.version < 1 || e->cgroup.version > 2)
+		return loader_wrong(l, "cgroup.", "version");
+	return e->cgroup.path ? 0 : loader_wrong(l, "cgroup.", "path");
 }
 
 static int load(const struct loader *l, const json_t *doc, struct explanation *e)

@@ -151,6 +151,10 @@ static const struct field cgroup_rows[] = {
 	ROW("limit_bytes", FIELD_LIMIT, memory_cgroup, limit,
 	    "the smallest of its own limit and of those above it"),
 	ROW("limit_path", FIELD_TEXT, memory_cgroup, limit_path, "whose limit; null: its own"),
+	ROW("room_bytes", FIELD_LIMIT, memory_cgroup, room,
+	    "until the first limit is reached, its own or one above it"),
+	ROW("room_path", FIELD_TEXT, memory_cgroup, room_path, "whose limit that is; null: its own"),
+	ROW("room_high", FIELD_BOOL, memory_cgroup, room_high, "that limit is a memory.high"),
 	ROW("high_bytes", FIELD_LIMIT, memory_cgroup, high,
 	    "memory.high; of version 1 the soft limit"),
 	ROW("peak_bytes", FIELD_KNOWN, memory_cgroup, peak, "the most it has used"),
@@ -172,7 +176,7 @@ static const struct field cgroup_rows[] = {
 	    "microseconds that some of it waited for memory"),
 	ROW("pressure_full_us", FIELD_KNOWN, memory_cgroup, pressure_full_us,
 	    "microseconds that all of it did"),
-	ROW("processes", FIELD_U32, memory_cgroup, processes, "in it and below it"),
+	ROW("processes", FIELD_U32, memory_cgroup, processes, "in it and below it; 0: not known"),
 };
 TABLE(cgroup);
 

@@ -2,8 +2,8 @@
 /*
  * Paragraphs beside a label, wrapped:
  *
- *	remedy    freeing those 412,870 blocks, or a restart, returns 1.9 GiB; malloc_trim(0) would
- *		  return 96 KiB
+ *	remedy   freeing those 412,870 blocks, or a restart, returns 1.9 GiB; malloc_trim(0) would
+ *		 return 96 KiB
  */
 #ifndef PMT_OUTPUT_WRAP_H
 #define PMT_OUTPUT_WRAP_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define WRAP_LABEL 10 /* columns of the label and the blanks behind it */
+#define WRAP_LABEL 9 /* columns of the label and the blanks behind it */
 
 /*
  * label: "" for a further paragraph of the one before. width: 0 for the default of 100 columns. text is
