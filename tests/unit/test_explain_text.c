@@ -408,24 +408,9 @@ static void paragraphs_keep_to_the_width(void **state)
 	}
 }
 
-static struct explanation *later(void)
-{
-	struct explanation *e = fix_explanation();
-
-	e->time_ns += 5000000000;
-	e->rows[0].bytes -= 4096; /* free blocks that came into use: the group is as large */
-	e->rows[2].bytes += 4096;
-	e->rows[1].bytes += 40960;
-	e->total += 40960;
-	fix_row(e, MEMORY_STACK, "thread 4711", 8192);
-	fix_kernel(e);
-	e->kernel.swap = 4096;
-	return e;
-}
-
 static void differences_leave_out_what_is_the_same(void **state)
 {
-	struct explanation *a = fix_explanation(), *b = later();
+	struct explanation *a = fix_explanation(), *b = fix_later();
 	struct explain_text how = {0};
 	_cleanup_free_ char *text = print_diff(a, b, &how), *names = NULL;
 
@@ -455,7 +440,7 @@ static void differences_leave_out_what_is_the_same(void **state)
 
 static void a_quiet_interval_is_one_line(void **state)
 {
-	struct explanation *a = fix_explanation(), *b = fix_explanation(), *c = later();
+	struct explanation *a = fix_explanation(), *b = fix_explanation(), *c = fix_later();
 	struct explain_text how = {.interval = true};
 	_cleanup_free_ char *quiet = NULL, *busy = NULL, *grows = NULL;
 
