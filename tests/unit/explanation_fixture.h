@@ -122,6 +122,26 @@ static inline void fix_explanation_free(struct explanation *e)
 	free(e);
 }
 
+static inline void fix_cgroup(struct explanation *e)
+{
+	e->cgroup = (struct memory_cgroup){.version = 2,
+					   .path = fix_copy("/kubepods/pod1/c"),
+					   .usage = 300u << 20,
+					   .limit = 512u << 20,
+					   .high = CGROUP_NO_LIMIT,
+					   .peak = CGROUP_UNKNOWN,
+					   .limit_path = fix_copy("/kubepods/pod1"),
+					   .room = 212u << 20,
+					   .room_path = fix_copy("/kubepods"),
+					   .room_high = true,
+					   .swap_limit = CGROUP_NO_LIMIT,
+					   .anon = 200u << 20,
+					   .file_inactive = CGROUP_UNKNOWN,
+					   .events_max = 3,
+					   .pressure_some_us = CGROUP_UNKNOWN,
+					   .processes = 7};
+}
+
 /* Any rows, with names that other rows have too, at the most nr_rows of them. */
 static inline struct explanation *fix_random(unsigned int *seed, size_t nr_rows)
 {
