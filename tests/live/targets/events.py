@@ -10,6 +10,7 @@ import mmap
 import os
 import signal
 import sys
+import threading
 
 PAGE = 4096
 HUGE = 2 << 20
@@ -114,8 +115,19 @@ def huge(pages):
     return touch_huge, address
 
 
+def touch_heap(address, pages):
+    for i in range(pages):
+        libc.memset(address + i * PAGE, 1, 1)
+
+
+def heap(pages):
+    """Memory of the break that malloc knows nothing of."""
+    return touch_heap, (check(libc.sbrk((pages + 1) * PAGE)) + PAGE - 1) // PAGE * PAGE
+
+
 def a_file(pages):
-    path = os.path.join(os.environ.get('EVENTS_DIR') or '/var/tmp', 'events-%d' % os.getpid())
+    folder = next(f for f in ('/var/tmp', '/root', '/') if os.path.isdir(f))  # a disk's, in any root
+    path = os.path.join(folder, 'events-%d' % os.getpid())
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     os.unlink(path)
     block = os.urandom(PAGE)
@@ -204,6 +216,22 @@ ROUNDS = {'map_some': (20, 16), 'map_shared': (10, 8), 'map_badly': (5, 0), 'unm
           'shrink_break': (4, 32)}
 
 
+def start_thread():
+    t = threading.Thread(target=int)
+    t.start()
+    t.join()
+
+
+def go_deep(depth):
+    """map() is C's, and so is the stack that each level takes."""
+    return depth and list(map(go_deep, [depth - 1]))
+
+
+def stacks():
+    start_thread()
+    go_deep(400)
+
+
 def calls():
     for f in CALLS:
         f(*ROUNDS[f.__name__])
@@ -222,6 +250,9 @@ def main():
         del kept[:]
         point()
         calls()
+    elif sys.argv[1] == 'stacks':
+        point()
+        stacks()
     else:
         prepare, pages = globals()[sys.argv[1]], int(sys.argv[2])
         touch, address = prepare(pages)
