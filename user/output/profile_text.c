@@ -21,14 +21,7 @@
 
 char *profile_text_net(char buf[static 32], int64_t bytes)
 {
-	char size[24];
-
-	if (!bytes)
-		snprintf(buf, 32, "0 B");
-	else
-		snprintf(buf, 32, "%s%s", bytes < 0 ? MINUS : "+",
-			 text_size(size, bytes < 0 ? -max(bytes, -INT64_MAX) : bytes, false));
-	return buf;
+	return text_net(buf, bytes);
 }
 
 char *profile_text_gross(char buf[static 32], int64_t bytes)
