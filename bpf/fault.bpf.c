@@ -24,9 +24,8 @@ static __always_inline int begin_fault(unsigned long address, unsigned long erro
 {
 	struct pmt_fault fault = {.address = address, .error = error_code};
 	__u64 thread = bpf_get_current_pid_tgid();
-	__u32 tgid = thread >> 32;
 
-	if (!bpf_map_lookup_elem(&targets, &tgid) || stopped)
+	if (!is_target(thread >> 32))
 		return 0;
 	/* ours, when a walk meets what is not resident: nothing is faulted in */
 	if (bpf_get_current_task_btf()->pagefault_disabled)
@@ -64,11 +63,10 @@ static __always_inline bool is_copy(const struct pmt_fault *f, __u32 memory)
 static __always_inline int end_fault(__u64 address, __u32 event)
 {
 	__u64 thread = bpf_get_current_pid_tgid(), bytes = PAGE_BYTES;
-	__u32 tgid = thread >> 32, memory;
-	struct pmt_counts *c = target_counts(tgid);
 	struct pmt_fault *f;
+	__u32 memory;
 
-	if (!c)
+	if (!is_target(thread >> 32))
 		return 0;
 	f = bpf_map_lookup_elem(&faults, &thread);
 	memory = memory_at(address);
@@ -81,9 +79,7 @@ static __always_inline int end_fault(__u64 address, __u32 event)
 		}
 		f->address = 0;
 	}
-	if (WANTED(event))
-		attribute_memory(c, tgid, event, kind_of(memory), bytes, 0, 1);
-	return 0;
+	return put_down(EVENT_IN(event, kind_of(memory)), bytes, 0, 1);
 }
 
 SEC("perf_event")

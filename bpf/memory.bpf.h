@@ -78,12 +78,25 @@ static __always_inline __u64 whole_pages(__u64 bytes)
 	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 }
 
-/* The counts of the current task's process. NULL: it is no target, or all is over. */
-static __always_inline struct pmt_counts *target_counts(__u32 tgid)
+static __always_inline bool is_target(__u32 tgid)
 {
-	if (!bpf_map_lookup_elem(&targets, &tgid) || stopped)
-		return NULL;
-	return bpf_map_lookup_elem(&counts, &tgid);
+	return bpf_map_lookup_elem(&targets, &tgid) && !stopped;
 }
+
+/*
+ * What came and went, to whoever runs now. Global, so that verifiers go through the walk once, and not
+ * for each way that leads here. what: event, and kind of memory << 8.
+ */
+__weak int put_down(__u64 what, __u64 growth, __u64 shrink, __u64 events)
+{
+	__u32 tgid = current_tgid(), event = what & 0xff;
+	struct pmt_counts *c = bpf_map_lookup_elem(&counts, &tgid);
+
+	if (c && event < PMT_STACK_EVENTS && WANTED(event))
+		attribute_memory(c, tgid, event, what >> 8, growth, shrink, events);
+	return 0;
+}
+
+#define EVENT_IN(event, memory) ((event) | (__u64)(memory) << 8)
 
 #endif

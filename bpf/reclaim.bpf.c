@@ -31,17 +31,18 @@ static __always_inline __u32 memory_of(__u32 kind)
 }
 
 /* To whoever runs now, if the memory is its own. */
-static __always_inline void put_down(__u32 tgid, const void *mm, __u32 event, __u32 kind,
-				     __u64 growth, __u64 shrink)
+static __always_inline void put_pages(__u32 tgid, const void *mm, __u32 event, __u32 kind,
+				      __u64 growth, __u64 shrink)
 {
-	struct pmt_counts *c = bpf_map_lookup_elem(&counts, &tgid);
 	__u64 pages = (growth + shrink) / PAGE_BYTES;
+	struct pmt_counts *c;
 
-	if (!c || !WANTED(event))
+	if (bpf_get_current_task_btf()->mm == mm) {
+		put_down(EVENT_IN(event, memory_of(kind)), growth, shrink, pages);
 		return;
-	if (bpf_get_current_task_btf()->mm == mm)
-		attribute_memory(c, tgid, event, memory_of(kind), growth, shrink, pages);
-	else
+	}
+	c = bpf_map_lookup_elem(&counts, &tgid);
+	if (c && WANTED(event))
 		blame(c, event, PMT_CAUSE_OTHER_TASK, growth, shrink, pages);
 }
 
@@ -87,18 +88,15 @@ int BPF_PROG(on_rss_change, struct mm_struct *mm, int member)
 		growth = bytes;
 	else
 		shrink = bytes;
-	put_down(tgid, mm, event, member, growth, shrink);
+	put_pages(tgid, mm, event, member, growth, shrink);
 	return 0;
 }
 
 static __always_inline int made_room(__u32 event, unsigned long pages)
 {
-	__u32 tgid = current_tgid();
-	struct pmt_counts *c = target_counts(tgid);
-
-	if (c && WANTED(event))
-		attribute(c, tgid, event, 0, pages * PAGE_BYTES, 1);
-	return 0;
+	if (!is_target(current_tgid()))
+		return 0;
+	return put_down(event, 0, pages * PAGE_BYTES, 1);
 }
 
 SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
@@ -118,18 +116,18 @@ SEC("tp_btf/mark_victim")
 int on_oom_victim(__u64 *ctx)
 {
 	__u32 tgid = victim_tgid(ctx[0]);
-	struct pmt_counts *c = target_counts(tgid);
+	struct pmt_counts *c = bpf_map_lookup_elem(&counts, &tgid);
 	const struct pmt_rss *r;
 	__u64 key, bytes = 0;
 
-	if (!c)
+	if (!c || stopped)
 		return 0;
 	key = c->mm;
 	r = bpf_map_lookup_elem(&rss, &key);
 	if (r)
 		bytes = resident_pages(r->pages) * PAGE_BYTES;
 	if (current_tgid() == tgid)
-		attribute(c, tgid, PMT_ON_OOM, 0, bytes, 1);
+		put_down(PMT_ON_OOM, 0, bytes, 1);
 	else
 		blame(c, PMT_ON_OOM, PMT_CAUSE_OTHER_TASK, 0, bytes, 1);
 	return 0;

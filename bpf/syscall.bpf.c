@@ -40,10 +40,9 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct begun b = {.nr = nr};
-	__u32 tgid = thread >> 32;
 	const struct mm_struct *mm;
 
-	if (!bpf_map_lookup_elem(&targets, &tgid) || stopped)
+	if (!is_target(thread >> 32))
 		return 0;
 	if (nr == NR_BRK && WANTED(PMT_ON_BRK)) {
 		mm = bpf_get_current_task_btf()->mm;
@@ -146,12 +145,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct effect e = {.event = PMT_STACK_EVENTS};
-	__u32 tgid = thread >> 32;
-	struct pmt_counts *c = target_counts(tgid);
 
-	if (!c || ret < 0 || !effect_of(regs, ret, thread, &e))
+	if (!is_target(thread >> 32) || ret < 0 || !effect_of(regs, ret, thread, &e))
 		return 0;
-	if (e.event < PMT_STACK_EVENTS && WANTED(e.event))
-		attribute_memory(c, tgid, e.event, e.memory, e.growth, e.shrink, 1);
-	return 0;
+	return put_down(EVENT_IN(e.event, e.memory), e.growth, e.shrink, 1);
 }

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'live'))
+import guest_events
 import livelib as live
 from liverecord import Record
 from livetarget import Interpreter, Target, parse_account, rss
@@ -213,6 +214,8 @@ def main():
         version = subprocess.run([path, '-V'], stdout=subprocess.PIPE).stdout.decode().split()[1]
         python = Interpreter(name, '/', path, version, 'stripped')
         some = [record] if path == PYTHONS[0] else []
+        if path == PYTHONS[0]:
+            guest_events.add(cases, SERIES, python, RSS_BATCH)
         for case in [snapshot, stat_reports, stat_events, record_exact] + some:
             cases.add('%s: %s %s' % (SERIES, name, case.__name__.replace('_', ' ')), case, python)
     if SERIES == '6.1':  # of the Debian that the README names

@@ -222,7 +222,7 @@ static int print_account(FILE *out, const struct profile *p, const struct profil
 static void print_memories(FILE *out, const struct profile *p, const struct profile_select *s)
 {
 	struct profile_change by[PROFILE_MEMORIES] = {0};
-	const char *between = "# by memory: ";
+	const char *between = "# by memory: "; /* where any kind is known */
 	char size[24], count[32];
 
 	if (!profile_event_is_kernels(s->event))
@@ -232,9 +232,10 @@ static void print_memories(FILE *out, const struct profile *p, const struct prof
 		    (!s->pid || p->threads[p->rows[i].thread].pid == s->pid))
 			profile_sum(&by[p->rows[i].memory], &p->rows[i].change);
 	for (int m = 1; m <= PROFILE_MEMORIES; m++) {
+		/* the unknown last */
 		const struct profile_change *c = &by[m % PROFILE_MEMORIES];
 
-		if (!c->events)
+		if (!c->events || (m == PROFILE_MEMORIES && *between != ','))
 			continue;
 		fprintf(out, "%s%s %s in %s", between, profile_memory_name(m % PROFILE_MEMORIES),
 			text_size(size, c->growth + c->shrink, false),
