@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -46,7 +47,10 @@ int feature_oom(char *detail, size_t size)
 	return feature_tracepoint("mark_victim", detail, size);
 }
 
-/* A program at a software event of our own, as faults.c attaches it on each CPU. */
+/*
+ * A program at a software event, as faults.c attaches it on each CPU. Not one of a task: for the first
+ * of these the kernel patches its scheduler.
+ */
 int feature_faults(char *detail, size_t size)
 {
 	struct perf_event_attr attr = {
@@ -64,7 +68,7 @@ int feature_faults(char *detail, size_t size)
 	program = feature_load_program(BPF_PROG_TYPE_PERF_EVENT, 0, 0);
 	if (program < 0)
 		return feature_no(detail, size, "loading for a software event", program);
-	fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = syscall(SYS_perf_event_open, &attr, -1, sched_getcpu(), -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, program) < 0)
 		return feature_no(detail, size, "attaching to a software event", errno);
 	return feature_yes(detail, size, "software event page-faults-min attaches");
