@@ -12,8 +12,8 @@
 
 /* The first is what runs when none is named. */
 const struct command *const commands[] = {
-	&cmd_stat,   &cmd_record, &cmd_calls, &cmd_snapshot, &cmd_list,
-	&cmd_doctor, &cmd_report, &cmd_diff,  NULL,
+	&cmd_stat, &cmd_record, &cmd_calls,  &cmd_explain, &cmd_snapshot,
+	&cmd_list, &cmd_doctor, &cmd_report, &cmd_diff,	   NULL,
 };
 
 static const char help[] =
@@ -23,6 +23,7 @@ static const char help[] =
 	"\n"
 	"Look (only reads; costs the process nothing):\n"
 	"  list         Python processes: pid, container, version, RSS, supported or why not\n"
+	"  explain      where every resident byte is, and what would give it back\n"
 	"  snapshot     what sys._debugmallocstats() would print in the process\n"
 	"  doctor       what this kernel and these privileges allow\n"
 	"Watch (BPF probes, about 1 %; calls costs more and says how much first):\n"

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'live'))
+import guest_events
 import livelib as live
 from liverecord import Record
 from livetarget import Interpreter, Target, parse_account, rss
@@ -242,6 +243,8 @@ def main():
         python = Interpreter(name, '/', path, version, 'stripped')
         given += '%s\t/\t%s\t%s\tstripped\n' % (name, path, version)
         some = [record] if path == PYTHONS[0] else []
+        if path == PYTHONS[0]:
+            guest_events.add(cases, SERIES, python, RSS_BATCH)
         for case in [snapshot, stat_reports, stat_events, record_exact] + some:
             cases.add('%s: %s %s' % (SERIES, name, case.__name__.replace('_', ' ')), case, python)
     for name, like in LIVE:

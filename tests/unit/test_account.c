@@ -261,6 +261,28 @@ static void invented_areas_cost_nothing(void **state)
 	sheet_done(&s);
 }
 
+static void what_is_claimed_is_known(void **state)
+{
+	struct account *a = open_account();
+
+	pages(a, 0, 100, 0);
+	assert_int_equal(account_unclaimed(a, 5), 5);
+	area(a, 2 * PAGE, 4 * PAGE, MEMORY_BSS, NULL);
+	area(a, 6 * PAGE, 7 * PAGE, MEMORY_BSS, NULL);
+	area(a, 4 * PAGE, 5 * PAGE + 1, MEMORY_BSS, NULL);
+	area(a, 200 * PAGE, 300 * PAGE, MEMORY_BSS, NULL); /* nothing is there */
+	assert_int_equal(account_unclaimed(a, 2 * PAGE - 1), 2 * PAGE - 1);
+	assert_int_equal(account_unclaimed(a, 2 * PAGE), 5 * PAGE + 1);
+	assert_int_equal(account_unclaimed(a, 5 * PAGE), 5 * PAGE + 1);
+	assert_int_equal(account_unclaimed(a, 5 * PAGE + 1), 5 * PAGE + 1);
+	assert_int_equal(account_unclaimed(a, 6 * PAGE - 1), 6 * PAGE - 1);
+	assert_int_equal(account_unclaimed(a, 7 * PAGE - 1), 7 * PAGE);
+	assert_int_equal(account_unclaimed(a, 7 * PAGE), 7 * PAGE);
+	assert_int_equal(account_unclaimed(a, 250 * PAGE), 250 * PAGE);
+	assert_int_equal(account_unclaimed(a, UINT64_MAX), UINT64_MAX);
+	account_free(a);
+}
+
 static void each_kind_has_names(void **state)
 {
 	for (int i = 0; i < MEMORY_KINDS; i++) {
@@ -359,9 +381,49 @@ static void random_area(struct account *a, struct byte_map *m, uint8_t id)
 	}
 }
 
+/* What the watcher was told, byte by byte. */
+struct told {
+	uint8_t kind[SPACE]; /* + 1 */
+	uint64_t bytes, ends[64];
+	size_t areas;
+};
+
+static void note_span(void *ctx, const struct account_span *s)
+{
+	struct told *t = ctx;
+
+	assert_true(s->start < s->end && s->end <= SPACE);
+	assert_true(s->area_start <= s->start && s->end <= s->area_end);
+	if (!*s->mark)
+		*s->mark = ++t->areas;
+	assert_true(t->areas < 64);
+	assert_true(s->start >= t->ends[*s->mark]);
+	t->ends[*s->mark] = s->end;
+	for (uint64_t i = s->start; i < s->end; i++) {
+		assert_int_equal(t->kind[i], 0);
+		t->kind[i] = (uint8_t)(s->kind + 1);
+	}
+	t->bytes += s->end - s->start;
+}
+
+/* All that an area has, as what it is in the end, and nothing else. */
+static void check_told(const struct told *t, const struct byte_map *m)
+{
+	uint64_t bytes = 0;
+
+	for (uint64_t i = 0; i < SPACE; i++) {
+		if (!m->resident[i] || !m->area[i])
+			continue;
+		assert_int_equal(t->kind[i], m->kind[i] + 1);
+		bytes++;
+	}
+	assert_int_equal(t->bytes, bytes);
+}
+
 static void random_accounts(void **state)
 {
 	static struct byte_map m;
+	static struct told told;
 
 	for (uint64_t seed = 1; seed <= 400; seed++) {
 		struct account_row want[MEMORY_KINDS][NAMES] = {0};
@@ -371,6 +433,8 @@ static void random_accounts(void **state)
 
 		random_state = seed * 0x9e3779b97f4a7c15ull;
 		memset(&m, 0, sizeof(m));
+		memset(&told, 0, sizeof(told));
+		account_watch(a, note_span, &told);
 		random_pages(a, &m);
 		for (uint8_t i = (uint8_t)random_below(20); i; i--)
 			random_area(a, &m, i);
@@ -386,6 +450,7 @@ static void random_accounts(void **state)
 		}
 		s = close_account(a);
 		assert_int_equal(s.total, total);
+		check_told(&told, &m);
 		for (int k = 0; k < MEMORY_KINDS; k++) {
 			for (int n = 0; n < NAMES; n++) {
 				struct account_row got = row(&s, (enum memory_kind)k, names[n]);
@@ -438,6 +503,7 @@ int main(void)
 		cmocka_unit_test(names_are_copied_and_bounded),
 		cmocka_unit_test(too_many_names_share_one),
 		cmocka_unit_test(invented_areas_cost_nothing),
+		cmocka_unit_test(what_is_claimed_is_known),
 		cmocka_unit_test(each_kind_has_names),
 		cmocka_unit_test(random_accounts),
 		cmocka_unit_test(many_of_everything),

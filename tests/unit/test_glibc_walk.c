@@ -143,6 +143,54 @@ static void test_trim(void **state)
 	}
 }
 
+/* What keeps free memory: the chunk in use behind it, by its size. */
+static void test_pins(void **state)
+{
+	static const struct part parts[] = {{'c', 0x290},
+					    {'f', 0x2000},
+					    {'u', 0x3ff0},
+					    {'f', 0x3000},
+					    {'u', 0x4000},
+					    {'f', 0x2000},
+					    {'u', 0x8000},
+					    {'f', 0x2000},
+					    {'t', 0x40},
+					    {'f', 0x2000},
+					    {'u', 0x20},
+					    {'b', 0x60},
+					    {0}};
+	static const struct part large[] = {{'c', 0x290}, {'f', 0x1fff0}, {'u', 0x20}, {0}};
+	struct scene s;
+	uint64_t sum = 0;
+
+	scene_new(&s, 36, parts);
+	assert_int_equal(scene_read(&s), 0);
+	assert_string_equal(s.stats.why_not, "");
+	/* of the other arena, the free chunk before the fenceposts of its older heap; then three here */
+	assert_int_equal(s.stats.trim_pinned[0], 0x1000 + 3 * 0x1000);
+	assert_int_equal(s.stats.trim_pinned[1], 0x2000);
+	assert_int_equal(s.stats.trim_pinned[2], 0x1000);
+	assert_int_equal(s.stats.trim_large, 0);
+	for (int i = 0; i < HEAP_PINS; i++)
+		sum += s.stats.trim_pinned[i];
+	assert_true(s.stats.trim_top > 0);
+	assert_int_equal(s.stats.trim_bytes, sum + s.stats.trim_top);
+	scene_done(&s);
+
+	/* 16 bytes less than a block that is mapped by default; then as large */
+	for (int more = 0; more < 2; more++) {
+		struct part p[ARRAY_SIZE(large)];
+
+		memcpy(p, large, sizeof(p));
+		p[1].size += more * 16u;
+		scene_new(&s, 36, p);
+		assert_int_equal(scene_read(&s), 0);
+		assert_string_equal(s.stats.why_not, "");
+		assert_int_equal(s.stats.trim_large, more ? 0x1f000 : 0);
+		scene_done(&s);
+	}
+}
+
 /* Free memory before it goes with top; top goes in units of huge pages if there are such. */
 static void test_trim_of_top(void **state)
 {
@@ -304,10 +352,11 @@ static void test_thresholds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_versions), cmocka_unit_test(test_fastbins),
-		cmocka_unit_test(test_trim),	 cmocka_unit_test(test_trim_of_top),
-		cmocka_unit_test(test_absent),	 cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_doubts),	 cmocka_unit_test(test_thresholds),
+		cmocka_unit_test(test_versions),    cmocka_unit_test(test_fastbins),
+		cmocka_unit_test(test_trim),	    cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_trim_of_top), cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_lies),	    cmocka_unit_test(test_doubts),
+		cmocka_unit_test(test_thresholds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,12 +41,13 @@ struct options {
 	size_t nr_pids;
 	bool children;
 	uint64_t interval_ns;
+	bool has_interval;    /* -i was given */
 	uint64_t reports;     /* -n; 0: no limit */
 	uint64_t duration_ns; /* -d; 0: no limit */
 	const char *output;
 	bool force;
 	const char *format; /* one of the command's */
-	bool pause, strict, quiet, as_root;
+	bool pause, strict, quiet, as_root, map;
 	int verbose;
 	uint64_t top;
 	const char *sort;
@@ -100,7 +101,7 @@ void report_note(const struct options *o, const char *fmt, ...)
 bool format_is(const struct options *o, const char *format);
 
 extern const struct command cmd_stat, cmd_record, cmd_snapshot, cmd_list, cmd_doctor, cmd_report,
-	cmd_diff, cmd_calls;
+	cmd_diff, cmd_calls, cmd_explain;
 
 /* One bit per option; the table is in options.c. */
 enum option_bit {
@@ -124,6 +125,7 @@ enum option_bit {
 	OPT_TREE = 1 << 17,	 /* --inverted, --by, --min */
 	OPT_FUNCTIONS = 1 << 18, /* --include and --exclude, of functions */
 	OPT_CALLS = 1 << 19,	 /* what only calls takes */
+	OPT_MAP = 1 << 20,
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "glibc/reader.h"
 
 #include "base/fault.h"
+#include "model/heap.h"
 #include "target/maps.h"
 #include "target/mem.h"
 
@@ -205,7 +206,8 @@ int glibc_follow_tcaches(struct glibc *g, uint64_t *ret_nr, char *why, size_t wh
 struct walk {
 	struct account *account;
 	uint64_t used, free, fast, tcache, overhead, nr_tcache; /* bytes, and chunks of tcaches */
-	uint64_t trim, largest_free;
+	uint64_t pinned[HEAP_PINS], large, top; /* what malloc_trim(0) returns of them */
+	uint64_t largest_free;
 	uint64_t run; /* where the free memory begins that the walk is in; 0: it is not */
 };
 

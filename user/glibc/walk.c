@@ -26,13 +26,22 @@ struct last {
 	enum chunk_kind mark;
 };
 
-/* Free memory has ended at `at`: what of it can be had? */
-static void end_run(struct walk *w, uint64_t at)
+/* Free memory has ended at a chunk in use: what of it can be had? */
+static void end_run(struct walk *w, const struct last *behind)
 {
+	uint64_t bytes, trim;
+	int pin = 0;
+
 	if (!w->run)
 		return;
-	w->trim += trim_of_free(w->account, w->run, at);
-	w->largest_free = max(w->largest_free, at - w->run);
+	bytes = behind->at - w->run;
+	trim = trim_of_free(w->account, w->run, behind->at);
+	while (pin < HEAP_PINS - 1 && behind->size >= HEAP_PIN_SMALL << pin)
+		pin++;
+	w->pinned[pin] += trim;
+	if (bytes >= HEAP_MAP_DEFAULT)
+		w->large += trim;
+	w->largest_free = max(w->largest_free, bytes);
 	w->run = 0;
 }
 
@@ -59,7 +68,7 @@ static int add(struct walk *w, struct chunk_log *log, const struct last *c, enum
 		w->used += c->size;
 		break;
 	}
-	end_run(w, c->at);
+	end_run(w, c);
 	return chunk_log_add(log, c->size, kind);
 }
 
@@ -114,7 +123,7 @@ static int finish(struct glibc *g, struct heap *h, struct walk *w, struct chunk_
 		return add(w, log, &rest, CHUNK_OVERHEAD);
 	err = chunk_log_add(log, rest.size, CHUNK_TOP);
 	if (g->arenas[h->arena].main)
-		w->trim += trim_of_top(g, w->account, w->run ? w->run : h->stop, h->end);
+		w->top += trim_of_top(g, w->account, w->run ? w->run : h->stop, h->end);
 	w->run = 0;
 	return err;
 }

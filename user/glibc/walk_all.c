@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_MMAP_THRESHOLD (128u << 10)
-
 struct reading {
 	struct glibc *g;
 	struct account *account;
@@ -91,7 +89,13 @@ static void add_stats(struct reading *r, const struct arena *a, const struct wal
 	s->fordblks += w->free + a->top_size;
 	s->fsmblks += w->fast;
 	s->tcache_bytes += w->tcache;
-	s->trim_bytes += w->trim;
+	for (int i = 0; i < HEAP_PINS; i++) {
+		s->trim_pinned[i] += w->pinned[i];
+		s->trim_bytes += w->pinned[i];
+	}
+	s->trim_bytes += w->top;
+	s->trim_top += w->top;
+	s->trim_large += w->large;
 	s->largest_free = max(s->largest_free, w->largest_free);
 	if (a->main)
 		s->keepcost = a->top_size;
@@ -159,8 +163,7 @@ static void start_stats(const struct glibc *g, struct heap_stats *s)
 		.hblkhd = p->mmapped_mem,
 		.mmap_threshold = p->mmap_threshold,
 		.trim_threshold = p->trim_threshold,
-		.thresholds_grew =
-			!p->no_dyn_threshold && p->mmap_threshold > DEFAULT_MMAP_THRESHOLD,
+		.thresholds_grew = !p->no_dyn_threshold && p->mmap_threshold > HEAP_MAP_DEFAULT,
 		.thp_bytes = p->thp_pagesize,
 		.exact = true,
 	};

@@ -41,6 +41,10 @@ struct account_area {
 	size_t run, piece;    /* those that hold it, or come behind it */
 	struct range *pieces; /* resident, at least partly, and its own */
 	size_t nr;
+	struct {
+		uint64_t start, end, at; /* as given; below at, all is told */
+		size_t run, piece, mark;
+	} told;
 	struct account_area *next;
 };
 
@@ -50,8 +54,10 @@ struct account {
 	struct named *names, *nameless;
 	struct account_area *areas;
 	struct account_area nothing; /* any area without a resident byte */
-	bool begun;		     /* with areas: no more runs */
-	bool failed;		     /* memory ran out halfway */
+	account_watch_fn *watch;
+	void *watch_ctx;
+	bool begun;  /* with areas: no more runs */
+	bool failed; /* memory ran out halfway */
 };
 
 static struct named *named_new(const char *name, size_t len)
@@ -134,6 +140,11 @@ uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end)
 	return start < end ? runs_between(&a->runs, start, end, &run).bytes : 0;
 }
 
+uint64_t account_unclaimed(const struct account *a, uint64_t addr)
+{
+	return taken_end(&a->taken, addr);
+}
+
 static int find_named(struct account *a, const char *name, struct named **ret)
 {
 	size_t len = name ? strnlen(name, NAME_BYTES) : 0;
@@ -180,6 +191,52 @@ static void count_area(struct account_area *area)
 	}
 }
 
+void account_watch(struct account *a, account_watch_fn *fn, void *ctx)
+{
+	a->watch = fn;
+	a->watch_ctx = ctx;
+}
+
+static void tell_runs(struct account_area *area, uint64_t start, uint64_t end,
+		      enum memory_kind kind)
+{
+	const struct runs *runs = &area->account->runs;
+	size_t i = runs_find(runs, start, area->told.run);
+
+	for (area->told.run = i; i < runs->nr && runs->v[i].start < end; i++) {
+		struct account_span s = {
+			.start = max(start, runs->v[i].start),
+			.end = min(end, runs->v[i].end),
+			.kind = kind,
+			.area_start = area->told.start,
+			.area_end = area->told.end,
+			.area_kind = area->kind,
+			.mark = &area->told.mark,
+		};
+
+		area->account->watch(area->account->watch_ctx, &s);
+		area->told.run = i;
+	}
+}
+
+/* What the area has below end and was not told yet is of this kind. */
+static void tell(struct account_area *area, uint64_t end, enum memory_kind kind)
+{
+	if (!area->account->watch)
+		return;
+	while (area->told.piece < area->nr) {
+		const struct range *r = &area->pieces[area->told.piece];
+		uint64_t from = max(area->told.at, r->start), to = min(end, r->end);
+
+		if (from < to)
+			tell_runs(area, from, to, kind);
+		if (end < r->end)
+			break;
+		area->told.piece++;
+	}
+	area->told.at = end;
+}
+
 static int area_new(struct account *a, uint64_t start, uint64_t end, enum memory_kind kind,
 		    const char *name, struct account_area **ret)
 {
@@ -190,6 +247,8 @@ static int area_new(struct account *a, uint64_t start, uint64_t end, enum memory
 		return -ENOMEM;
 	area->account = a;
 	area->kind = kind;
+	area->told.start = start;
+	area->told.end = end;
 	err = find_named(a, name, &area->named);
 	if (!err)
 		err = taken_add(&a->taken, start, end, &area->pieces, &area->nr);
@@ -221,6 +280,7 @@ int account_area(struct account *a, uint64_t start, uint64_t end, enum memory_ki
 		return err;
 	}
 	if (area != &a->nothing && (!ret || !area->nr)) {
+		tell(area, UINT64_MAX, kind);
 		area_free(area);
 		area = &a->nothing;
 	} else if (area != &a->nothing) {
@@ -237,6 +297,10 @@ void account_part(struct account_area *area, uint64_t start, uint64_t end, enum 
 	start = max(start, area->at);
 	if (start >= end || kind >= MEMORY_KINDS)
 		return;
+	if (area->nr) {
+		tell(area, start, area->kind);
+		tell(area, end, kind);
+	}
 	while (area->piece < area->nr) {
 		const struct range *r = &area->pieces[area->piece];
 		uint64_t from = max(start, r->start), to = min(end, r->end);
@@ -294,6 +358,8 @@ int account_close(struct account *a, struct account_row **ret, size_t *ret_nr, u
 
 	if (a->failed)
 		return -ENOMEM;
+	for (struct account_area *area = a->areas; area; area = area->next)
+		tell(area, UINT64_MAX, area->kind);
 	HASH_ITER(hh, a->names, n, next)
 	nr += list_rows(n, NULL);
 	rows = reallocarray(NULL, nr + 1, sizeof(*rows));

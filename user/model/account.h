@@ -54,8 +54,9 @@ enum memory_kind {
 	MEMORY_KINDS
 };
 
-const char *memory_kind_name(enum memory_kind k); /* "py_live": JSON members */
-const char *memory_kind_text(enum memory_kind k); /* "live blocks" */
+const char *memory_kind_name(enum memory_kind k);		    /* "py_live": JSON members */
+const char *memory_kind_text(enum memory_kind k);		    /* "live blocks" */
+int memory_kind_from_name(const char *name, enum memory_kind *ret); /* -EINVAL */
 
 /* What a run of pages is, by the page tables. */
 enum page_flags {
@@ -88,8 +89,32 @@ int account_area(struct account *a, uint64_t start, uint64_t end, enum memory_ki
  */
 void account_part(struct account_area *area, uint64_t start, uint64_t end, enum memory_kind kind);
 
+/*
+ * Who has which bytes, for whom sums are not enough: told as soon as it is settled, so nothing of it is
+ * kept here. Every resident byte that an area has is told once, by account_close() at the latest; those
+ * of one area ascend, and neighbours may be of one kind.
+ */
+struct account_span {
+	uint64_t start, end;
+	enum memory_kind kind;
+	/* the area as it was given, which earlier ones may have parts of */
+	uint64_t area_start, area_end;
+	enum memory_kind area_kind;
+	size_t *mark; /* the watcher's own note of this area; 0 at first */
+};
+typedef void account_watch_fn(void *ctx, const struct account_span *s);
+
+/* Before the first area. */
+void account_watch(struct account *a, account_watch_fn *fn, void *ctx);
+
 /* Resident bytes of [start, end). */
 uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end);
+
+/*
+ * Where an address ends up that is in no area with a resident byte: behind those that hold addr, one next
+ * to the other; addr itself if there are none.
+ */
+uint64_t account_unclaimed(const struct account *a, uint64_t addr);
 
 struct account_row {
 	enum memory_kind kind;

@@ -24,7 +24,9 @@ enum finding {
 	FINDING_SHARED,		/* shared memory */
 	FINDING_STACKS,		/* of threads */
 	FINDING_COPIED,		/* of a forked child: what it has by itself, of what it shares */
+	FINDING_HEAP_UNKNOWN,	/* the C library's heap, where it did not pass its checks */
 	FINDING_ANONYMOUS,	/* nobody knows */
+	FINDING_SWAPPED,	/* not in RSS */
 	FINDING_SMALL,		/* nothing stands out */
 	FINDINGS
 };
@@ -41,23 +43,28 @@ enum remedy {
 };
 
 #define VERDICT_MAX  3 /* sentences */
-#define REMEDY_MAX   4
+#define REMEDY_MAX   5
 #define VERDICT_TEXT 400
 
 struct verdict_sentence {
 	enum finding finding;
-	uint64_t bytes; /* that it is about */
+	uint64_t bytes; /* that it is about: resident, but for FINDING_SWAPPED */
 	char text[VERDICT_TEXT];
 };
 
 struct verdict_remedy {
 	enum remedy remedy;
 	bool exact; /* bytes are computed; else at most so many, and the text says on what it depends */
-	uint64_t bytes; /* that RSS would shrink by */
+	/* that RSS would shrink by; REMEDY_FREEZE: memory of its own, of which RSS says nothing */
+	uint64_t bytes;
 	char text[VERDICT_TEXT];
 };
 
-/* The largest first. At least one sentence, always. Texts are plain ASCII of ours. */
+/*
+ * Sentences: the largest first, and one at least, always. Remedies: first those for the process as it
+ * runs, then those for its next start, of each the largest first; REMEDY_NOTHING stands alone. Texts are
+ * plain ASCII of ours, whole sentences.
+ */
 struct verdict {
 	size_t nr_sentences, nr_remedies;
 	struct verdict_sentence sentences[VERDICT_MAX];

@@ -189,20 +189,38 @@ static int64_t status_bytes(const char *status, const char *key)
 	return p ? (int64_t)(strtoull(p, NULL, 10) << 10) : 0;
 }
 
-int target_rss(const struct target *t, struct rss *ret, struct fault *f)
+static int read_status(const struct target *t, char **ret, struct fault *f)
 {
-	_cleanup_free_ char *status = NULL;
-	ssize_t n;
+	ssize_t n = proc_read(t->proc_fd, "status", PROC_SMALL, ret);
 
-	n = proc_read(t->proc_fd, "status", PROC_SMALL, &status);
 	/* A zombie still has a status, but without these lines: not a process of 0 bytes. */
-	if (n == -ESRCH || (n >= 0 && !proc_status_value(status, "RssAnon") && target_ended(t)))
+	if (n == -ESRCH || (n >= 0 && !proc_status_value(*ret, "RssAnon") && target_ended(t)))
 		return fault_gone(f, t->pid);
 	if (n < 0)
 		return fault_errno(f, (int)-n, "/proc/%d/status", t->pid);
+	return 0;
+}
+
+int target_rss(const struct target *t, struct rss *ret, struct fault *f)
+{
+	_cleanup_free_ char *status = NULL;
+	int err = read_status(t, &status, f);
+
+	if (err)
+		return err;
 	ret->anon = status_bytes(status, "RssAnon");
 	ret->file = status_bytes(status, "RssFile");
 	ret->shmem = status_bytes(status, "RssShmem");
 	ret->swap = status_bytes(status, "VmSwap");
 	return 0;
+}
+
+int target_page_tables(const struct target *t, uint64_t *ret, struct fault *f)
+{
+	_cleanup_free_ char *status = NULL;
+	int err = read_status(t, &status, f);
+
+	if (!err)
+		*ret = (uint64_t)status_bytes(status, "VmPTE");
+	return err;
 }

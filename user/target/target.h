@@ -38,6 +38,9 @@ int target_identify(const struct target *t, struct process_id *ret, struct fault
 /* RssAnon, RssFile, RssShmem, VmSwap of /proc/PID/status, in bytes. */
 int target_rss(const struct target *t, struct rss *ret, struct fault *f);
 
+/* VmPTE of /proc/PID/status: what its page tables take, in bytes. */
+int target_page_tables(const struct target *t, uint64_t *ret, struct fault *f);
+
 /* /proc/PID/maps. Caller: maps_done(). Bounded: E2BIG past MAPS_MAX mappings. */
 int target_maps(const struct target *t, struct maps *ret, struct fault *f);
 
