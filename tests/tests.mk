@@ -174,3 +174,10 @@ tests: $(B)/sample_profile
 $(B)/sample_profile: $(B)/tests/tools/sample_profile.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+# Pictures of memory made by hand, for tests/unit/test_map and tests/formats.
+tests: $(B)/sample_map
+
+$(B)/sample_map: $(B)/tests/tools/sample_map.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

@@ -10,7 +10,11 @@
 #include "base/timer.h"
 #include "cmd/explain_read.h"
 #include "cmd/process.h"
+#include "cmd/terminal.h"
+#include "model/cgroup_rate.h"
+#include "model/memory_map.h"
 #include "model/verdict.h"
+#include "output/explain_map.h"
 #include "output/explain_text.h"
 #include "output/json.h"
 #include "output/json_explain.h"
@@ -27,6 +31,7 @@ struct explained {
 	pid_t pid;
 	bool ended, has_last;
 	struct explanation last;
+	struct cgroup_rate rate;
 };
 
 struct series {
@@ -47,11 +52,29 @@ static int write_json(const struct series *s, const struct explanation *e, const
 	return err;
 }
 
+static int write_map(const struct series *s, const struct explanation *e,
+		     const struct memory_map *m)
+{
+	FILE *out = s->sink.f;
+	const struct explain_map_text how = {
+		.width = terminal_width(out),
+		.utf8 = terminal_utf8(out),
+		.colour = terminal_colour(out),
+	};
+
+	if (format_is(s->o, "svg"))
+		return explain_map_svg(out, e, m);
+	return explain_map_text(out, e, m, &how);
+}
+
 static int write_one(const struct series *s, const struct explained *x, const struct explanation *e)
 {
+	struct cgroup_growth growth;
 	const struct explain_text how = {
 		.verbose = s->o->verbose > 0,
 		.interval = s->o->has_interval,
+		.width = terminal_width(s->sink.f),
+		.cgroup_rate = cgroup_rate_steady(&x->rate, &growth) ? growth.bytes_per_second : 0,
 	};
 	struct verdict v;
 
@@ -86,27 +109,33 @@ static int explain_one(struct series *s, struct explained *x)
 {
 	const struct options *o = s->o;
 	struct explanation e = {0};
+	struct memory_map map = {0};
 	struct process p = {0};
 	struct fault f = {0};
 	int err = open_it(o, x, &p, &f);
 
 	if (!err) {
-		err = explain_read(&p, o->pause, &e, &f);
+		err = explain_read(&p, o->pause, &e, o->map ? &map : NULL, &f);
 		process_done(&p);
 	}
 	if (!err) {
-		err = write_one(s, x, &e);
+		cgroup_rate_add(&x->rate, e.time_ns, &e.cgroup);
+		err = o->map ? write_map(s, &e, &map) : write_one(s, x, &e);
 		if (err)
 			fault_errno(&f, -err, "cannot write");
 	}
+	memory_map_done(&map);
 	if (err) {
 		x->ended = true;
-		if (err != -ECANCELED && !(err == -ESRCH && x->has_last))
-			report_fault(&f);
-		else if (err == -ESRCH)
-			report_note(o, "%s", f.text);
 		explanation_done(&e);
-		return err == -ESRCH && x->has_last ? 0 : err;
+		/* in a series its end is news, no failure */
+		if (err == -ESRCH && x->has_last) {
+			report_note(o, "pid %d has ended", (int)x->pid);
+			return 0;
+		}
+		if (err != -ECANCELED)
+			report_fault(&f);
+		return err;
 	}
 	if (e.approximate)
 		report_note(o, "pid %d: approximate: %s%s", (int)x->pid, e.approximate_why,
@@ -218,9 +247,17 @@ static int run(const struct options *o)
 
 	if (!o->has_interval && (o->reports > 1 || o->duration_ns))
 		options_usage(o->command, "-n and -d need -i SECONDS");
+	if (o->map && o->has_interval)
+		options_usage(o->command, "--map is of one moment: without -i");
+	if (o->map && format_is(o, "json"))
+		options_usage(o->command, "--map is text or svg");
+	if (!o->map && format_is(o, "svg"))
+		options_usage(o->command, "svg is what --map draws: it needs --map");
 	nr = process_select(o, &pids, &f);
 	if (nr < 0)
 		return report_fault(&f);
+	if (nr > 1 && format_is(o, "svg"))
+		options_usage(o->command, "an svg is of one process");
 	s.nr = (size_t)nr;
 	s.v = calloc(s.nr, sizeof(*s.v));
 	if (!s.v)
@@ -242,7 +279,7 @@ const struct command cmd_explain = {
 	       "and no page of it is touched. The rows sum up to RSS exactly; -v shows each by name. With\n"
 	       "-i they are printed again as differences. `diff` compares two of these that were saved.\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_INTERVAL | OPT_REPORTS | OPT_DURATION | OPT_OUTPUT |
-		 OPT_FORMAT | OPT_PAUSE | OPT_STRICT | OPT_GLOB,
-	.formats = "text json",
+		 OPT_FORMAT | OPT_PAUSE | OPT_STRICT | OPT_GLOB | OPT_MAP,
+	.formats = "text json svg",
 	.run = run,
 };

@@ -40,6 +40,7 @@ enum {
 	KEY_MAX_OVERHEAD,
 	KEY_ALLOW_SLOW,
 	KEY_NO_EXITS,
+	KEY_MAP,
 	KEY_HELP
 };
 
@@ -78,6 +79,7 @@ static const struct {
 	 OPT_TREE},
 	{{"by", KEY_BY, "thread", 0, "a tree for each thread", 3}, OPT_TREE},
 	{{"min", KEY_MIN, "BYTES", 0, "leave out what is smaller (4K, 10M, 1G)", 3}, OPT_TREE},
+	{{"map", KEY_MAP, 0, 0, "a picture of arenas and heaps by address instead", 3}, OPT_MAP},
 	{{"output", 'o', "FILE", 0, "write here instead of stdout", 3}, OPT_OUTPUT},
 	{{"force", 'f', 0, 0, "replace FILE if it exists", 3}, OPT_OUTPUT},
 	{{"format", KEY_FORMAT, "FORMAT", 0, "output format", 3}, OPT_FORMAT},
@@ -287,6 +289,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_EXCLUDE:
 		option_glob(c, arg, &o->exclude);
+		break;
+	case KEY_MAP:
+		o->map = true;
 		break;
 	case KEY_PAUSE:
 		o->pause = true;
