@@ -67,7 +67,11 @@ _pymemtrace_bpf() {
 		*,*) i=${cur%,*}, ;;
 		*) i= ;;
 		esac
-		mapfile -t COMPREPLY < <(compgen -P "$i" -W 'rss arena pool' -- "${cur##*,}")
+		local events='rss arena pool fault fault-minor fault-major fault-cow fault-huge
+			mmap munmap mremap brk madvise madvise-dontneed madvise-free
+			madvise-hugepage swap swap-out swap-in reclaim pressure pressure-cgroup
+			pressure-host oom cgroup cgroup-high cgroup-max cgroup-oom'
+		mapfile -t COMPREPLY < <(compgen -P "$i" -W "$events" -- "${cur##*,}")
 		return ;;
 	--by)
 		mapfile -t COMPREPLY < <(compgen -W 'thread' -- "$cur")

@@ -56,7 +56,7 @@ static const struct {
 	{{"interval", 'i', "SECONDS", 0, "time between reports", 2}, OPT_INTERVAL},
 	{{"reports", 'n', "REPORTS", 0, "end after so many", 2}, OPT_REPORTS},
 	{{"duration", 'd', "SECONDS", 0, "end after this time (90s, 5m, 1h)", 2}, OPT_DURATION},
-	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool; 'list' says what they are", 2},
+	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool, fault, mmap...: 'list' says what there is", 2},
 	 OPT_EVENT},
 	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
 	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `report FILE`: a recording, in any of the formats of output/profile_out.c. */
 #include "cmd/cmd.h"
+#include "cmd/events.h"
 
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -58,27 +59,15 @@ static int load(const char *path, struct profile **ret, struct fault *f)
 	return err == -EMEDIUMTYPE && !from_stdin ? no_recording(path, name, f) : err;
 }
 
-/* "rss, arena" */
-static void list_events(char buf[static 64], unsigned int events)
-{
-	size_t n = 0;
-
-	buf[0] = 0;
-	for (int e = 0; e < PROFILE_EVENTS; e++)
-		if (events & 1u << e)
-			n += (size_t)snprintf(buf + n, 64 - n, "%s%s", n ? ", " : "",
-					      profile_event_name(e));
-}
-
 static int check_events(const struct options *o, const struct profile *p, struct fault *f)
 {
-	char wanted[64], there[64];
-	unsigned int missing = o->events & ~p->events;
+	char wanted[EVENT_NAMES_SIZE], there[EVENT_NAMES_SIZE];
+	unsigned int missing = events_missing(o->events, p->events);
 
 	if (!missing)
 		return 0;
-	list_events(wanted, missing);
-	list_events(there, p->events);
+	event_names(wanted, missing);
+	event_names(there, p->events);
 	fault_set(f, EMEDIUMTYPE, "no %s events were recorded, but: %s", wanted,
 		  *there ? there : "none");
 	fault_hint(f, "record --event %s", wanted);
@@ -103,7 +92,7 @@ static void note_what_is_missing(const struct options *o, const struct profile *
 static int show(const struct options *o, const struct profile *p, struct fault *f)
 {
 	const struct profile_view view = {
-		.events = o->events,
+		.events = o->events & p->events,
 		.top = o->top == TOP_DEFAULT ? DEFAULT_TOP : o->top,
 		.min_bytes = o->min_bytes,
 		.inverted = o->inverted,

@@ -40,7 +40,7 @@ struct function_name_record {
 };
 
 struct profile_row_record {
-	char event[8];
+	char event[24], memory[12];
 	struct profile_row row;
 };
 
