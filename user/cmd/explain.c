@@ -86,6 +86,8 @@ static int write_one(const struct series *s, const struct explained *x, const st
 	verdict_of(e, &v);
 	if (format_is(s->o, "json"))
 		return write_json(s, e, &v);
+	if (x > s->v) /* another is above it */
+		fputc('\n', s->sink.f);
 	return explain_print(s->sink.f, e, &v, &how);
 }
 
