@@ -116,9 +116,9 @@ static void test_heap_below_one_chunk(void **state)
 	assert_true(s.v.remedies[0].exact);
 	assert_string_equal(
 		s.v.remedies[1].text,
-		"MALLOC_MMAP_THRESHOLD_=32768 at the next start saves up to 315.6 MiB: most "
-		"of the free memory lies below chunks in use of that size or more, which "
-		"would be mappings of their own. Each of them then costs system calls.");
+		"MALLOC_MMAP_THRESHOLD_=32768 at the next start saves up to 315.6 MiB, if "
+		"what was freed was blocks of that size or more, as those in use in between "
+		"are: each becomes a mapping of its own, for some system calls more.");
 	assert_false(s.v.remedies[1].exact);
 
 	/* small chunks keep it: no threshold would help */
@@ -191,8 +191,8 @@ static void test_thresholds_that_grew(void **state)
 	ADVISED(&s, REMEDY_TRIM, REMEDY_MMAP_THRESHOLD);
 	assert_string_equal(
 		s.v.remedies[1].text,
-		"MALLOC_MMAP_THRESHOLD_=131072 at the next start saves up to 160.0 MiB, as "
-		"far as that was blocks of that size or more: the thresholds then do not "
+		"MALLOC_MMAP_THRESHOLD_=131072 at the next start saves up to 315.6 MiB, if "
+		"what was freed was blocks of that size or more: the thresholds then do not "
 		"grow, and such blocks stay out of the heap.");
 
 	/* small pieces cannot have been such blocks */
@@ -229,7 +229,7 @@ static void test_top(void **state)
 	ADVISED(&s, REMEDY_TRIM, REMEDY_TRIM_THRESHOLD);
 	assert_string_equal(
 		s.v.remedies[1].text,
-		"MALLOC_TRIM_THRESHOLD_=131072 at the next start saves up to 39.5 MiB: the "
+		"MALLOC_TRIM_THRESHOLD_=131072 at the next start saves up to 40.0 MiB: the "
 		"heap's end is then given back, of which 60.0 MiB may stay now.");
 
 	s.e.heap.mmap_threshold = MIB(30);
@@ -244,7 +244,7 @@ static void test_top(void **state)
 	ADVISED(&s, REMEDY_TRIM, REMEDY_TRIM_THRESHOLD);
 	assert_string_equal(
 		s.v.remedies[1].text,
-		"MALLOC_TRIM_THRESHOLD_=131072 at the next start saves up to 39.5 MiB: the "
+		"MALLOC_TRIM_THRESHOLD_=131072 at the next start saves up to 40.0 MiB: the "
 		"thresholds then do not grow, and the heap's end is given back.");
 }
 

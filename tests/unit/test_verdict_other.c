@@ -256,6 +256,10 @@ static void test_approximate(void **state)
 			    "83 % of RSS (300.0 MiB) is free memory in glibc's heap.");
 	assert_false(s.v.remedies[0].exact);
 	assert_true(s.v.remedies[1].exact);
+	/* one arena more or less */
+	s.e.pools.returned_unsure = MIB(1);
+	scene_judge(&s);
+	assert_false(s.v.remedies[1].exact);
 }
 
 static void test_swap(void **state)
