@@ -259,7 +259,7 @@ formats_packages := chromium firefox-esr fonts-dejavu-core python3 \
 
 check-formats: deps	## report's outputs in Chromium, Firefox, go tool pprof, speedscope's schema
 	$(call install_packages,$(formats_packages))
-	@$(build) $(B)/sample_profile
+	@$(build) $(B)/sample_profile $(B)/sample_map
 	@BUILD=$(abspath $(B)) tests/formats/check.sh
 
 bench: deps-test all	## measure costs beside other tools, write docs/overhead.md (as root)

@@ -124,6 +124,19 @@ static __always_inline bool is_last_thread(struct task_struct *task)
 	return task->signal->live.counter == 0;
 }
 
+/* Since 6.10 (72ba14deb40a, "mm: update mark_victim tracepoints fields"). */
+struct trace_event_raw_mark_victim___new {
+	uid_t uid;
+} __attribute__((preserve_access_index));
+
+/* Whom mark_victim tells of: a task; before, the PID of one, which is its group's unless that has exited. */
+static __always_inline __u32 victim_tgid(__u64 argument)
+{
+	if (bpf_core_field_exists(struct trace_event_raw_mark_victim___new, uid))
+		return BPF_CORE_READ((const struct task_struct *)argument, tgid);
+	return argument;
+}
+
 /* Never filled. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

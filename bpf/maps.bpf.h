@@ -91,6 +91,36 @@ struct {
 	__uint(max_entries, 4096);
 } stack_events __weak SEC(".maps");
 
+/* A page fault that is being handled, by thread: what its beginning said. User space sets its size. */
+struct pmt_fault {
+	__u64 address; /* 0: it is over */
+	__u32 error;   /* enum x86_pf_error_code */
+	__u32 huge;    /* a huge page came in it */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct pmt_fault);
+} faults __weak SEC(".maps");
+
+/* By how much the RSS event that is being handled on this CPU changed a target's: for who asks next. */
+struct pmt_rss_change {
+	__u64 mm; /* 0: none */
+	__s64 pages;
+	__u64 returning; /* task whose anonymous memory grew in the event before */
+	__u32 kind, tgid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pmt_rss_change);
+} rss_change __weak SEC(".maps");
+
 /* Set before loading; constants to the verifier, which drops what they switch off. */
 const volatile __u32 cfg_cpus __weak = 1;	/* possible CPUs */
 const volatile __u32 cfg_pid_ns __weak = 0;	/* inode of the tool's PID namespace */

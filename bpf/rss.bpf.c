@@ -37,6 +37,21 @@ static __noinline int to_call(struct pmt_rss *r, const struct mm_struct *mm, __s
 	return 0;
 }
 
+/* For on_rss_change, which runs next on this CPU. */
+static __always_inline void leave_change(const struct pmt_rss *r, const struct mm_struct *mm,
+					 __u32 kind, __s64 pages)
+{
+	__u32 zero = 0;
+	struct pmt_rss_change *ch = bpf_map_lookup_elem(&rss_change, &zero);
+
+	if (!ch)
+		return;
+	ch->mm = (__u64)mm;
+	ch->pages = pages;
+	ch->kind = kind;
+	ch->tgid = r->tgid;
+}
+
 /*
  * Runs for every change of every process's RSS: one look-up decides. The mm is that of the change,
  * which need not be the current task's (reclaim, ptrace, khugepaged). Arguments: (mm, member), and
@@ -72,6 +87,8 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		return 0;
 	/* in one step, so that the changes of all events add up */
 	before = __sync_lock_test_and_set(&r->pages[kind], now);
+	if (cfg_stacks & PMT_CHANGE_EVENTS)
+		leave_change(r, mm, kind, now - before);
 	if (cfg_stacks & 1 << PMT_ON_RSS && now != before && kind != PMT_RSS_SWAP)
 		to_stack(r, mm, now - before);
 	if (cfg_calls && now != before && kind != PMT_RSS_SWAP)

@@ -29,13 +29,15 @@ static __always_inline void blame(struct pmt_counts *c, __u32 event, __u32 cause
 }
 
 /* The sum of this stack in this thread; made, and the stack's record sent, if it is the first. */
-static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, __u32 *cause)
+static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, __u32 memory,
+						__u32 *cause)
 {
 	struct pmt_sum_key key = {
 		.stack = s->stack.stack,
 		.tgid = s->stack.tgid,
 		.tid = (__u32)bpf_get_current_pid_tgid(),
 		.event = event,
+		.memory = memory,
 	};
 	struct pmt_sum *sum = bpf_map_lookup_elem(&sums, &key), fresh = {};
 	__u64 bytes;
@@ -64,11 +66,12 @@ static __always_inline struct pmt_sum *find_sum(struct scratch *s, __u32 event, 
 }
 
 /*
- * Bytes that came and went in events, to whoever runs now. c: of that process. Returns the stack's
- * key, 0 if there is none.
+ * Bytes that came and went in events, to whoever runs now. c: of that process; memory: what kind
+ * of it, enum pmt_memory. Returns the stack's key, 0 if there is none.
  */
-static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 event, __u64 growth,
-				       __u64 shrink, __u64 events)
+static __always_inline __u64 attribute_memory(struct pmt_counts *c, __u32 tgid, __u32 event,
+					      __u32 memory, __u64 growth, __u64 shrink,
+					      __u64 events)
 {
 	struct scratch *s = scratch_take();
 	struct pmt_sum *sum = NULL;
@@ -77,7 +80,7 @@ static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 e
 
 	cause = s ? walk(s, tgid) : PMT_CAUSE_WALK_FAILED;
 	if (s && cause == PMT_CAUSES)
-		sum = find_sum(s, event, &cause);
+		sum = find_sum(s, event, memory, &cause);
 	if (sum) {
 		key = s->stack.stack;
 		add_change(&sum->change, growth, shrink, events);
@@ -88,6 +91,12 @@ static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 e
 	if (s)
 		scratch_give(s);
 	return key;
+}
+
+static __always_inline __u64 attribute(struct pmt_counts *c, __u32 tgid, __u32 event, __u64 growth,
+				       __u64 shrink, __u64 events)
+{
+	return attribute_memory(c, tgid, event, PMT_MEMORY_UNKNOWN, growth, shrink, events);
 }
 
 /*

@@ -151,6 +151,11 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (!bpf_map_lookup_elem(&targets, &tgid))
 		return 0;
+	if (cfg_stacks & PMT_FAULT_EVENTS) {
+		__u64 thread = bpf_get_current_pid_tgid();
+
+		bpf_map_delete_elem(&faults, &thread);
+	}
 	if (cfg_calls)
 		end_thread(bpf_get_current_pid_tgid());
 	if (!is_last_thread(task))

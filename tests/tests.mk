@@ -120,6 +120,13 @@ $(B)/print_account: $(B)/tests/tools/print_account.o $(B)/user.a
 
 tests: $(B)/print_account
 
+# What tests/live/test_cgroup compares with the kernel's own files.
+$(B)/print_cgroup: $(B)/tests/tools/print_cgroup.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+tests: $(B)/print_cgroup
+
 # What tests/live/test_frames compares with the interpreter's own word.
 $(B)/print_frames: $(B)/tests/tools/print_frames.o $(B)/user.a
 	$(call msg,LD,$@)
@@ -150,9 +157,27 @@ record-pmt: $(B)/write_pmt	## write the recordings of the golden tests and the f
 
 .PHONY: record-pmt
 
+# The same of explanations.
+$(B)/write_explanation: $(B)/tests/tools/write_explanation.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka $(libs)
+
+record-explanations: $(B)/write_explanation	## write the explanations of the golden tests and the fuzzer anew
+	$(Q)for n in a b; do $< $$n >tests/golden/data/explain.$$n.json || exit 1; done
+	$(Q)for n in full bare; do $< $$n >tests/fuzz/corpus/json/explanation-$$n || exit 1; done
+
+.PHONY: record-explanations
+
 # Profiles made by hand, in every format, for tests/unit/test_svg and tests/formats.
 tests: $(B)/sample_profile
 
 $(B)/sample_profile: $(B)/tests/tools/sample_profile.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)
+
+# Pictures of memory made by hand, for tests/unit/test_map and tests/formats.
+tests: $(B)/sample_map
+
+$(B)/sample_map: $(B)/tests/tools/sample_map.o $(B)/user.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ $(libs)

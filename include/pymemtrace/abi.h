@@ -9,6 +9,8 @@
 #ifndef PYMEMTRACE_ABI_H
 #define PYMEMTRACE_ABI_H
 
+#include "pymemtrace/events.h"
+
 #define PMT_MAX_TARGETS 8192
 #define PMT_MAX_CPUS	4096
 #define PMT_NR_CLASSES	64 /* size classes: 32, or 64 in builds with 8-byte alignment */
@@ -56,7 +58,24 @@ struct pmt_rss {
 };
 
 /* What stacks are walked for, and why one could not be: user/model/profile.h says them in words. */
-enum pmt_stack_event { PMT_ON_RSS, PMT_ON_ARENA, PMT_ON_POOL, PMT_STACK_EVENTS };
+#define PMT_EVENT_ID(id, name, title, what, source) PMT_ON_##id,
+enum pmt_stack_event { PMT_EVENTS(PMT_EVENT_ID) PMT_STACK_EVENTS };
+#undef PMT_EVENT_ID
+
+#define PMT_MEMORY_ID(id, name) PMT_MEMORY_##id,
+enum pmt_memory { PMT_MEMORY_KINDS(PMT_MEMORY_ID) PMT_MEMORIES };
+#undef PMT_MEMORY_ID
+
+#define PMT_BIT(id) (1u << PMT_ON_##id)
+#define PMT_FAULT_EVENTS \
+	(PMT_BIT(FAULT_MINOR) | PMT_BIT(FAULT_MAJOR) | PMT_BIT(FAULT_COW) | PMT_BIT(FAULT_HUGE))
+#define PMT_ENTER_EVENTS (PMT_BIT(MUNMAP) | PMT_BIT(BRK)) /* something must be seen before */
+#define PMT_SYSCALL_EVENTS                                                                   \
+	(PMT_ENTER_EVENTS | PMT_BIT(MMAP) | PMT_BIT(MREMAP) | PMT_BIT(MADVISE_DONTNEED) |    \
+	 PMT_BIT(MADVISE_FREE) | PMT_BIT(MADVISE_HUGEPAGE))
+#define PMT_SWAP_EVENTS	  (PMT_BIT(SWAP_OUT) | PMT_BIT(SWAP_IN) | PMT_BIT(RECLAIM))
+#define PMT_CHANGE_EVENTS (PMT_SWAP_EVENTS | PMT_FAULT_EVENTS) /* each change of RSS matters */
+#define PMT_CGROUP_EVENTS (PMT_BIT(CGROUP_HIGH) | PMT_BIT(CGROUP_MAX) | PMT_BIT(CGROUP_OOM))
 
 enum pmt_cause {
 	PMT_CAUSE_NO_THREAD,

@@ -110,8 +110,8 @@ struct pmt_code_key {
 struct pmt_sum_key {
 	__u64 stack;
 	__u32 tgid, tid;
-	__u32 event; /* enum pmt_stack_event */
-	__u32 pad;
+	__u32 event;  /* enum pmt_stack_event */
+	__u32 memory; /* enum pmt_memory */
 };
 
 struct pmt_sum {

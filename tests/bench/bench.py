@@ -11,6 +11,7 @@ import time
 import attach
 import benchlib as bench
 import calls_cost
+import explain
 import programs
 import sampling
 import snapshots
@@ -45,6 +46,8 @@ def main():
         'snapshots': lambda: snapshots.report([
             (main_python, 'pools of 16 KiB'),
             (small_pools, 'pools of 4 KiB (CPython 3.9 or older)')]),
+        'explain': lambda: explain.report([
+            (main_python, 'pools of 16 KiB'), (small_pools, 'pools of 4 KiB')]),
         'attach': lambda: attach.report(main_python),
         'calls': lambda: calls_cost.report(main_python, venv, trapcost),
     }

@@ -42,13 +42,13 @@ def timed(*args):
         return (usage.ru_utime + usage.ru_stime) * 1e3, wall * 1e3, out.read()
 
 
-def peak_memory(pid):
+def peak_memory(pid, command='snapshot'):
     """VmHWM of the tool, MiB: read while it is held up by a full pipe, when all is done but its
     last write. (What wait4 says begins with the parent's own figure.)"""
     read_end, write_end = os.pipe()
     fcntl.fcntl(write_end, 1031, 4096)  # F_SETPIPE_SZ
     os.write(write_end, bytes(4096))
-    with subprocess.Popen([live.BINARY, 'snapshot', '-p', str(pid)], stdout=write_end,
+    with subprocess.Popen([live.BINARY, command, '-p', str(pid)], stdout=write_end,
                           env=live.environment()) as p:
         os.close(write_end)
         live.wait_until(lambda: bench.system_call(p.pid) == bench.WRITE, 'the tool to write')

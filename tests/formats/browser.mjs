@@ -3,7 +3,8 @@
 // Opens the flame graphs in a real browser, clicks and searches in them, and compares what changed.
 //
 // usage: browser.mjs chrome|firefox EXECUTABLE FOLDER     FOLDER: sampled.svg, hostile.svg, many.svg,
-//                                                         empty.svg; screenshots are written to it
+//                                                         empty.svg, map-*.svg; screenshots are
+//                                                         written to it
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {pathToFileURL} from 'node:url';
@@ -264,6 +265,41 @@ if (kind === 'chrome')
 		await shot(page, 'dark');
 		await done(page);
 	});
+
+await test('the map of memory: shades, tooltips, nothing beside itself', async () => {
+	for (const name of ['fragmented', 'hostile', 'many', 'sparse', 'empty']) {
+		const page = await open(`map-${name}.svg`, {width: 1200, height: 1400});
+		const seen = await page.evaluate(() => {
+			const box = e => e.getBoundingClientRect();
+			const rects = [...document.querySelectorAll('.cells rect')];
+			const texts = [...document.querySelectorAll('text')];
+			return {
+				rects: rects.length,
+				titled: rects.filter(r => r.querySelector('title').textContent).length,
+				fills: [...new Set(rects.map(r => getComputedStyle(r).fill))].length,
+				right: Math.max(0, ...texts.map(t => box(t).right), ...rects.map(r => box(r).right)),
+				low: Math.max(...texts.map(t => box(t).bottom)),
+				height: box(document.documentElement).height,
+				scripts: document.querySelectorAll('script').length,
+				labels: texts.filter(t => t.classList.contains('row') &&
+					!t.classList.contains('end')).map(t => [box(t).left, box(t).right]),
+			};
+		});
+		assert.equal(seen.titled, seen.rects);
+		assert.equal(seen.rects > 0, name !== 'empty');
+		assert.ok(name !== 'fragmented' || seen.fills >= 6, `${seen.fills} shades`);
+		assert.ok(seen.right <= 1200 && seen.low <= seen.height, `${seen.right} ${seen.low}`);
+		assert.equal(seen.scripts, 0);
+		/* neither the address nor the name of a row is beneath its cells, or its size */
+		assert.ok(seen.labels.every(([left, right]) => right < 108 || (left > 940 && right < 1078)),
+			JSON.stringify(seen.labels.slice(0, 4)));
+		await shot(page, `map-${name}`);
+		await done(page);
+	}
+	const page = await open('map-fragmented.svg', {dark: true});
+	await shot(page, 'map-dark');
+	await done(page);
+});
 
 await browser.close();
 process.exit(failed);

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The outputs of `report` in the programs that they are made for: the flame graph in Chromium and
-# Firefox (clicked, searched; screenshots to look at), the profile in `go tool pprof`, documents
-# against their schemas. Prints a line a case; exit status 1 if any failed.
+# The outputs of `report`, and the map of `explain`, in the programs that they are made for: the pictures
+# in Chromium and Firefox (clicked, searched; screenshots to look at), the profile in `go tool pprof`,
+# documents against their schemas. Prints a line a case; exit status 1 if any failed.
 #
-# BUILD: where $BUILD/sample_profile is; everything is written to $BUILD/formats.
+# BUILD: where sample_profile and sample_map are; everything is written to $BUILD/formats.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 build=${BUILD:-build}
@@ -29,6 +29,10 @@ for kind in exact sampled hostile many empty; do
 		"$build/sample_profile" pprof "$kind" >"$out/$kind.pb.gz" &&
 		"$build/sample_profile" speedscope "$kind" >"$out/$kind.speedscope.json" &&
 		"$build/sample_profile" json "$kind" >"$out/$kind.profile.json" || exit 1
+done
+
+for kind in fragmented hostile many sparse empty; do
+	"$build/sample_map" svg "$kind" >"$out/map-$kind.svg" || exit 1
 done
 
 run node tests/formats/browser.mjs chrome "$(command -v chromium)" "$out"

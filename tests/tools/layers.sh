@@ -13,7 +13,7 @@ max_lines=450
 # first; <bpf/*> and the skeleton are trace's alone.
 declare -A may=(
 	[base]='base/'
-	[model]='model/ base/'
+	[model]='model/ base/ pymemtrace/events.h'
 	[target]='target/ model/ base/'
 	[python]='python/ target/ model/ base/ pymemtrace/layout.h pymemtrace/calls_abi.h'
 	[glibc]='glibc/ target/ model/ base/'

@@ -235,7 +235,8 @@ static inline bool profile_figures_equal(const struct profile *a, const struct p
 		const struct profile_row *x = &a->rows[i], *y = &b->rows[i];
 
 		if (x->stack != y->stack || x->thread != y->thread || x->event != y->event ||
-		    !profile_change_equal(&x->change, &y->change) || x->first_ns != y->first_ns ||
+		    x->memory != y->memory || !profile_change_equal(&x->change, &y->change) ||
+		    x->first_ns != y->first_ns ||
 		    x->last_ns != y->last_ns)
 			return false;
 	}

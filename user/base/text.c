@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 char *text_thousands(char buf[static 32], int64_t value, bool plus)
 {
@@ -39,6 +40,33 @@ char *text_size(char buf[static 24], int64_t bytes, bool plus)
 		u++;
 	}
 	snprintf(buf, 24, plus ? "%+.*f %s" : "%.*f %s", u ? 1 : 0, v, units[u]);
+	return buf;
+}
+
+char *text_net(char buf[static 32], int64_t bytes)
+{
+	char size[24];
+
+	if (!bytes)
+		snprintf(buf, 32, "0 B");
+	else
+		snprintf(buf, 32, "%s%s", bytes < 0 ? "\u2212" : "+",
+			 text_size(size,
+				   bytes < -INT64_MAX ? INT64_MAX
+				   : bytes < 0	      ? -bytes
+						      : bytes,
+				   false));
+	return buf;
+}
+
+char *text_clock(char buf[static 32], int64_t ns, bool date)
+{
+	time_t seconds = ns / 1000000000;
+	struct tm tm = {0};
+
+	if (!localtime_r(&seconds, &tm) ||
+	    !strftime(buf, 32, date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
+		buf[0] = 0;
 	return buf;
 }
 

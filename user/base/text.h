@@ -15,6 +15,12 @@ char *text_thousands(char buf[static 32], int64_t value, bool plus);
 /* Bytes in the unit that fits: "0 B", "96.0 KiB", "198.2 MiB"; with plus a sign always. */
 char *text_size(char buf[static 24], int64_t bytes, bool plus);
 
+/* A change: "+14.2 MiB", "−14.2 MiB" (U+2212), "0 B". Returns buf. */
+char *text_net(char buf[static 32], int64_t bytes);
+
+/* Local time of nanoseconds since 1970: "12:00:05", with date "2023-11-15 12:00:05". Returns buf. */
+char *text_clock(char buf[static 32], int64_t ns, bool date);
+
 /*
  * Copies at most size - 1 bytes of printable text: control characters, DEL, invisible characters
  * that reorder text, and bytes that are not valid UTF-8 become \xHH, a backslash becomes two. For

@@ -47,7 +47,7 @@ struct options {
 	const char *output;
 	bool force;
 	const char *format; /* one of the command's */
-	bool pause, strict, quiet, as_root;
+	bool pause, strict, quiet, as_root, map;
 	int verbose;
 	uint64_t top;
 	const char *sort;
@@ -125,6 +125,7 @@ enum option_bit {
 	OPT_TREE = 1 << 17,	 /* --inverted, --by, --min */
 	OPT_FUNCTIONS = 1 << 18, /* --include and --exclude, of functions */
 	OPT_CALLS = 1 << 19,	 /* what only calls takes */
+	OPT_MAP = 1 << 20,
 };
 
 #endif

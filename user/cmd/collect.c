@@ -327,7 +327,12 @@ void collector_drain(struct collector *c)
 
 static struct sum *find_sum(struct followed *f, const struct trace_sum *s)
 {
-	const struct sum_key key = {.stack = s->stack, .tid = s->tid, .event = s->event};
+	const struct sum_key key = {
+		.stack = s->stack,
+		.tid = s->tid,
+		.event = s->event,
+		.memory = s->memory,
+	};
 	struct sum *sum;
 
 	HASH_FIND(hh, f->sums, &key, sizeof(key), sum);
@@ -357,6 +362,7 @@ static void on_sum(void *ctx, const struct trace_sum *s)
 	struct profile_thread thread = {.tid = c->shares ? 0 : (pid_t)s->tid};
 	struct profile_row row = {
 		.event = (enum profile_event)s->event,
+		.memory = (enum profile_memory)s->memory,
 		.first_ns = s->first_ns,
 		.last_ns = s->last_ns,
 	};

@@ -32,7 +32,8 @@ struct stack {
 
 struct sum_key {
 	uint64_t stack;
-	uint32_t tid, event;
+	uint32_t tid, event, memory;
+	uint32_t pad;
 };
 
 /* A sum as it was last read. */

@@ -10,7 +10,11 @@
 #include "base/timer.h"
 #include "cmd/explain_read.h"
 #include "cmd/process.h"
+#include "cmd/terminal.h"
+#include "model/cgroup_rate.h"
+#include "model/memory_map.h"
 #include "model/verdict.h"
+#include "output/explain_map.h"
 #include "output/explain_text.h"
 #include "output/json.h"
 #include "output/json_explain.h"
@@ -22,11 +26,14 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 
+#define MAX_EXPLAINED 4096
+
 /* One process through a series. */
 struct explained {
 	pid_t pid;
 	bool ended, has_last;
 	struct explanation last;
+	struct cgroup_rate rate;
 };
 
 struct series {
@@ -41,17 +48,36 @@ struct series {
 static int write_json(const struct series *s, const struct explanation *e, const struct verdict *v)
 {
 	json_t *doc = json_explanation(e, v);
-	int err = doc ? json_write(s->sink.f, doc, s->nr > 1 || s->o->has_interval) : -ENOMEM;
+	const bool one_line = s->nr > 1 || s->o->has_interval;
+	int err = doc ? json_write(s->sink.f, doc, one_line) : -ENOMEM;
 
 	json_decref(doc);
 	return err;
 }
 
+static int write_map(const struct series *s, const struct explanation *e,
+		     const struct memory_map *m)
+{
+	FILE *out = s->sink.f;
+	const struct explain_map_text how = {
+		.width = terminal_width(out),
+		.utf8 = terminal_utf8(out),
+		.colour = terminal_colour(out),
+	};
+
+	if (format_is(s->o, "svg"))
+		return explain_map_svg(out, e, m);
+	return explain_map_text(out, e, m, &how);
+}
+
 static int write_one(const struct series *s, const struct explained *x, const struct explanation *e)
 {
+	struct cgroup_growth growth;
 	const struct explain_text how = {
 		.verbose = s->o->verbose > 0,
 		.interval = s->o->has_interval,
+		.width = terminal_width(s->sink.f),
+		.cgroup_rate = cgroup_rate_steady(&x->rate, &growth) ? growth.bytes_per_second : 0,
 	};
 	struct verdict v;
 
@@ -86,27 +112,33 @@ static int explain_one(struct series *s, struct explained *x)
 {
 	const struct options *o = s->o;
 	struct explanation e = {0};
+	struct memory_map map = {0};
 	struct process p = {0};
 	struct fault f = {0};
 	int err = open_it(o, x, &p, &f);
 
 	if (!err) {
-		err = explain_read(&p, o->pause, &e, &f);
+		err = explain_read(&p, o->pause, &e, o->map ? &map : NULL, &f);
 		process_done(&p);
 	}
 	if (!err) {
-		err = write_one(s, x, &e);
+		cgroup_rate_add(&x->rate, e.time_ns, &e.cgroup);
+		err = o->map ? write_map(s, &e, &map) : write_one(s, x, &e);
 		if (err)
 			fault_errno(&f, -err, "cannot write");
 	}
+	memory_map_done(&map);
 	if (err) {
 		x->ended = true;
-		if (err != -ECANCELED && !(err == -ESRCH && x->has_last))
-			report_fault(&f);
-		else if (err == -ESRCH)
-			report_note(o, "%s", f.text);
 		explanation_done(&e);
-		return err == -ESRCH && x->has_last ? 0 : err;
+		/* in a series its end is news, no failure */
+		if (err == -ESRCH && x->has_last) {
+			report_note(o, "pid %d has ended", (int)x->pid);
+			return 0;
+		}
+		if (err != -ECANCELED)
+			report_fault(&f);
+		return err;
 	}
 	if (e.approximate)
 		report_note(o, "pid %d: approximate: %s%s", (int)x->pid, e.approximate_why,
@@ -117,6 +149,48 @@ static int explain_one(struct series *s, struct explained *x)
 	x->last = e;
 	x->has_last = true;
 	return 0;
+}
+
+static bool is_among(pid_t pid, const pid_t *pids, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+static int add(struct series *s, pid_t pid)
+{
+	struct explained *more;
+
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->v[i].pid == pid)
+			return 0;
+	more = s->nr < MAX_EXPLAINED ? reallocarray(s->v, s->nr + 1, sizeof(*more)) : NULL;
+	if (!more)
+		return -ENOMEM;
+	s->v = more;
+	s->v[s->nr++] = (struct explained){.pid = pid};
+	return 0;
+}
+
+/* Who is asked for now: with --children those born since, too, and not those that have ended. */
+static int find_all(struct series *s, struct fault *f)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	int nr = process_select(s->o, &pids, f);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->nr && nr > 0; i++)
+		if (!s->v[i].ended || is_among(s->v[i].pid, pids, nr))
+			s->v[kept++] = s->v[i];
+		else
+			explanation_done(&s->v[i].last);
+	s->nr = nr > 0 ? kept : s->nr;
+	for (int i = 0; i < nr; i++)
+		if (add(s, pids[i]))
+			return fault_set(f, E2BIG, "more than %d processes", MAX_EXPLAINED);
+	return nr < 0 ? nr : 0;
 }
 
 /* How many of them could not be read. */
@@ -183,8 +257,12 @@ static int go_on(struct series *s, struct fault *f)
 			return fault_errno(f, errno, "poll");
 		if (fds[0].revents || fds[1].revents)
 			break;
-		if (timer_expired(tick))
-			round_of_all(s);
+		if (!timer_expired(tick))
+			continue;
+		err = s->o->children ? find_all(s, f) : 0;
+		if (err)
+			return err;
+		round_of_all(s);
 	}
 	return 0;
 }
@@ -211,22 +289,22 @@ static int conduct(struct series *s)
 
 static int run(const struct options *o)
 {
-	_cleanup_free_ pid_t *pids = NULL;
 	struct series s = {.o = o};
 	struct fault f = {0};
-	int nr, status;
+	int status;
 
 	if (!o->has_interval && (o->reports > 1 || o->duration_ns))
 		options_usage(o->command, "-n and -d need -i SECONDS");
-	nr = process_select(o, &pids, &f);
-	if (nr < 0)
+	if (o->map && o->has_interval)
+		options_usage(o->command, "--map is of one moment: without -i");
+	if (o->map && format_is(o, "json"))
+		options_usage(o->command, "--map is text or svg");
+	if (!o->map && format_is(o, "svg"))
+		options_usage(o->command, "svg is what --map draws: it needs --map");
+	if (find_all(&s, &f))
 		return report_fault(&f);
-	s.nr = (size_t)nr;
-	s.v = calloc(s.nr, sizeof(*s.v));
-	if (!s.v)
-		abort();
-	for (size_t i = 0; i < s.nr; i++)
-		s.v[i].pid = pids[i];
+	if (s.nr > 1 && format_is(o, "svg"))
+		options_usage(o->command, "an svg is of one process");
 	status = sink_open(&s.sink, o->output, o->force, &f) ? report_fault(&f) : conduct(&s);
 	for (size_t i = 0; i < s.nr; i++)
 		explanation_done(&s.v[i].last);
@@ -242,7 +320,7 @@ const struct command cmd_explain = {
 	       "and no page of it is touched. The rows sum up to RSS exactly; -v shows each by name. With\n"
 	       "-i they are printed again as differences. `diff` compares two of these that were saved.\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_INTERVAL | OPT_REPORTS | OPT_DURATION | OPT_OUTPUT |
-		 OPT_FORMAT | OPT_PAUSE | OPT_STRICT | OPT_GLOB,
-	.formats = "text json",
+		 OPT_FORMAT | OPT_PAUSE | OPT_STRICT | OPT_GLOB | OPT_MAP,
+	.formats = "text json svg",
 	.run = run,
 };

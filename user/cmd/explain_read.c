@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "cmd/process.h"
 #include "glibc/glibc.h"
+#include "model/memory_map.h"
 #include "python/pool_parts.h"
 #include "python/python.h"
 #include "target/cgroup.h"
@@ -33,6 +34,7 @@ struct reading {
 	struct process *p;
 	struct explanation *e;
 	struct account *account;
+	struct memory_map *map; /* NULL: nobody wants to see it */
 	struct maps maps;
 	struct mem *mem;
 	struct resident resident;
@@ -170,6 +172,8 @@ static int classify(struct reading *r, struct fault *f)
 				       r->account);
 	if (!err)
 		err = take_rows(r);
+	if (!err && r->map)
+		err = memory_map_finish(r->map);
 	return err;
 }
 
@@ -178,6 +182,9 @@ static int read_all(struct reading *r, struct fault *f)
 	struct thread_ids threads = {0};
 	int err = target_maps(r->p->target, &r->maps, f);
 
+	if (!err && !r->maps.nr)
+		err = fault_set(f, ENOEXEC, "pid %d is a kernel thread: it has no memory of its own",
+				(int)r->p->target->pid);
 	if (!err)
 		err = target_mem_open(&r->mem, r->p->target, &r->maps, f);
 	if (!err)
@@ -194,10 +201,18 @@ static int read_all(struct reading *r, struct fault *f)
 	return err;
 }
 
-static int read_once(struct process *p, struct explanation *e, struct fault *f)
+static int read_once(struct process *p, struct explanation *e, struct memory_map *map,
+		     struct fault *f)
 {
-	struct reading r = {.p = p, .e = e, .account = account_new()};
-	int err = r.account ? read_all(&r, f) : -ENOMEM;
+	struct reading r = {.p = p, .e = e, .account = account_new(), .map = map};
+	int err = r.account ? 0 : -ENOMEM;
+
+	if (!err && map) {
+		memory_map_done(map);
+		memory_map_watch(map, r.account);
+	}
+	if (!err)
+		err = read_all(&r, f);
 
 	if (err == -ENOMEM)
 		fault_set(f, ENOMEM, "no memory");
@@ -208,14 +223,15 @@ static int read_once(struct process *p, struct explanation *e, struct fault *f)
 	return err;
 }
 
-static int read_paused(struct process *p, struct explanation *e, struct fault *f)
+static int read_paused(struct process *p, struct explanation *e, struct memory_map *map,
+		       struct fault *f)
 {
 	struct pause *stopped = NULL;
 	int err = target_pause(&stopped, p->target, f);
 
 	if (err)
 		return err;
-	err = read_once(p, e, f);
+	err = read_once(p, e, map, f);
 	e->pause_ns = target_resume(stopped);
 	e->paused = e->pause_ns >= 0;
 	return err;
@@ -254,7 +270,8 @@ static int own_copies(const struct process *p, struct explanation *e)
 	return 0;
 }
 
-int explain_read(struct process *p, bool pause, struct explanation *ret, struct fault *f)
+int explain_read(struct process *p, bool pause, struct explanation *ret, struct memory_map *map,
+		 struct fault *f)
 {
 	int64_t end = clock_monotonic_ns() + ENOUGH_NS;
 	struct explanation e;
@@ -263,7 +280,7 @@ int explain_read(struct process *p, bool pause, struct explanation *ret, struct 
 
 	for (;;) {
 		e = (struct explanation){.readings = ++n};
-		err = pause ? read_paused(p, &e, f) : read_once(p, &e, f);
+		err = pause ? read_paused(p, &e, map, f) : read_once(p, &e, map, f);
 		if (err || holds(&e) || n >= (pause ? PAUSED_READINGS : READINGS) ||
 		    clock_monotonic_ns() > end)
 			break;

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "cmd/process.h"
+#include "cmd/terminal.h"
 #include "output/json.h"
 #include "output/sink.h"
 #include "output/table.h"
@@ -16,7 +17,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 struct rows {
 	struct list_row *v;
@@ -97,13 +97,6 @@ static int collect(const struct options *o, const pid_t *pids, size_t nr, struct
 static int compare(const void *a, const void *b, void *field)
 {
 	return fields_compare(field, a, b);
-}
-
-static size_t terminal_width(FILE *out)
-{
-	struct winsize w;
-
-	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &w) ? w.ws_col : 0;
 }
 
 /*

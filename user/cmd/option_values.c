@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
+#include "cmd/events.h"
 #include "model/profile.h"
 
 #include <stdlib.h>
@@ -61,29 +62,27 @@ void option_glob(const struct command *c, const char *glob, const char ***list)
 	more[nr + 1] = NULL;
 }
 
-/* "rss,arena" */
+/* "rss,fault-major,madvise": the last is a group */
 unsigned int option_events(const struct command *c, const char *list)
 {
 	unsigned int events = 0;
 
-	if (!strcmp(list, "list")) {
-		puts("rss    the resident set: pages that came and went\n"
-		     "arena  pymalloc's arenas: who opened them, who let them go\n"
-		     "pool   pymalloc's pools, opened (a build with the symbol allocate_from_new_pool)");
-		exit(report_printed(0));
-	}
+	if (!strcmp(list, "list"))
+		exit(event_list_print());
 
 	while (*list) {
 		size_t len = strcspn(list, ",");
-		char name[16] = "", shown[64];
-		enum profile_event e;
+		char name[32] = "", shown[64], known[EVENT_NAMES_SIZE];
+		unsigned int found;
 
 		if (len < sizeof(name))
 			memcpy(name, list, len);
-		if (profile_event_from_name(name, &e))
-			options_usage(c, "--event %s: not one of: rss, arena, pool",
-				      text_escape(shown, sizeof(shown), list, len));
-		events |= 1u << e;
+		found = profile_events_named(name);
+		if (!found)
+			options_usage(c, "--event %s: not one of: %s",
+				      text_escape(shown, sizeof(shown), list, len),
+				      event_names(known, ~0u));
+		events |= found;
 		list += len + (list[len] == ',');
 	}
 	if (!events)

@@ -40,6 +40,7 @@ enum {
 	KEY_MAX_OVERHEAD,
 	KEY_ALLOW_SLOW,
 	KEY_NO_EXITS,
+	KEY_MAP,
 	KEY_HELP
 };
 
@@ -55,7 +56,7 @@ static const struct {
 	{{"interval", 'i', "SECONDS", 0, "time between reports", 2}, OPT_INTERVAL},
 	{{"reports", 'n', "REPORTS", 0, "end after so many", 2}, OPT_REPORTS},
 	{{"duration", 'd', "SECONDS", 0, "end after this time (90s, 5m, 1h)", 2}, OPT_DURATION},
-	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool; 'list' says what they are", 2},
+	{{"event", KEY_EVENT, "EVENT[,EVENT]", 0, "rss, arena, pool, fault, mmap...: 'list' says what there is", 2},
 	 OPT_EVENT},
 	{{"exact", KEY_EXACT, 0, 0, "look at every change of RSS, not at a sample", 2}, OPT_RECORD},
 	{{"stacks", KEY_STACKS, "N", 0, "room for so many stacks (16384)", 2}, OPT_RECORD},
@@ -78,6 +79,7 @@ static const struct {
 	 OPT_TREE},
 	{{"by", KEY_BY, "thread", 0, "a tree for each thread", 3}, OPT_TREE},
 	{{"min", KEY_MIN, "BYTES", 0, "leave out what is smaller (4K, 10M, 1G)", 3}, OPT_TREE},
+	{{"map", KEY_MAP, 0, 0, "a picture of arenas and heaps by address instead", 3}, OPT_MAP},
 	{{"output", 'o', "FILE", 0, "write here instead of stdout", 3}, OPT_OUTPUT},
 	{{"force", 'f', 0, 0, "replace FILE if it exists", 3}, OPT_OUTPUT},
 	{{"format", KEY_FORMAT, "FORMAT", 0, "output format", 3}, OPT_FORMAT},
@@ -287,6 +289,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_EXCLUDE:
 		option_glob(c, arg, &o->exclude);
+		break;
+	case KEY_MAP:
+		o->map = true;
 		break;
 	case KEY_PAUSE:
 		o->pause = true;

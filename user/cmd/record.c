@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "cmd/collect.h"
+#include "cmd/events.h"
 #include "cmd/loop.h"
 #include "cmd/recorder.h"
 #include "cmd/start.h"
@@ -34,7 +35,9 @@ static int open_trace(struct loop *r, struct fault *f)
 		fault_hint(f, "pymemtrace-bpf doctor: stack_walk; stat works without");
 		return -ENOTSUP;
 	}
-	err = trace_open(&r->trace, &to, f);
+	err = events_check(o->events, f);
+	if (!err)
+		err = trace_open(&r->trace, &to, f);
 	if (err)
 		return err;
 	r->stacks = collector_new(r->trace, o->events, to.step_shift, false);
@@ -84,7 +87,8 @@ const struct command cmd_record = {
 		"-p PID[,PID...] [OPTION...]\n       pymemtrace-bpf record [OPTION...] -- PROGRAM [ARG...]",
 	.doc = "Until -d, Ctrl-C or its end. `report FILE` shows what was recorded; -o x.svg (or another of\n"
 	       "report's formats) does both in one step. One page in about 32 is looked at (--exact: every\n"
-	       "one); events: rss (the resident set), arena and pool (pymalloc's).\n",
+	       "one). Events are rss and arena unless --event names others (--event list): page faults,\n"
+	       "mmap, madvise, swap, reclaim and others, every one of them with its stack.\n",
 	.takes = OPT_PID | OPT_CHILDREN | OPT_DURATION | OPT_OUTPUT | OPT_FORMAT | OPT_STRICT |
 		 OPT_GLOB | OPT_PROGRAM | OPT_EVENT | OPT_RECORD | OPT_TOP,
 	.formats = "pmt text folded svg pprof speedscope json",

@@ -93,6 +93,7 @@ static void begin(void *ctx, struct watched *w)
 	struct recorder *r = ctx;
 
 	enrol_begin(&r->enrol, w);
+	recorder_cgroup(&r->cgroups, collector_total(r->enrol.stacks), r->o, w);
 	/* of one that has ended: the last look may have been before it was initialised */
 	if (!w->process.supported && !(w->phase == WATCH_ENDED && w->process.why.err == EAGAIN))
 		report_note(r->o, "%s; its growth is recorded without stacks", w->process.why.text);
@@ -104,6 +105,7 @@ static void change(void *ctx, struct watched *w, const struct moment *prev)
 
 	(void)prev;
 	enrol_account(&r->enrol, w);
+	recorder_cgroup(&r->cgroups, collector_total(r->enrol.stacks), r->o, w);
 }
 
 static void total(void *ctx, struct watched *w)
@@ -112,6 +114,7 @@ static void total(void *ctx, struct watched *w)
 
 	w->total_done = true;
 	enrol_account(&r->enrol, w);
+	recorder_cgroup(&r->cgroups, collector_total(r->enrol.stacks), r->o, w);
 	if (r->arenas && w->phase == WATCH_RUNNING)
 		recorder_arenas(r->enrol.stacks, r->o, w);
 }
@@ -270,6 +273,7 @@ int recorder_close(struct recorder *r)
 		report_note(r->o, "next: pymemtrace-bpf report %s", shown);
 	else if (r->writer && !r->failed && !r->o->program)
 		report_note(r->o, "no Python was seen: nothing is recorded");
+	recorder_cgroups_done(&r->cgroups);
 	pmt_writer_free(r->writer);
 	free(r->path);
 	if (err || r->failed)
@@ -280,6 +284,7 @@ int recorder_close(struct recorder *r)
 void recorder_abort(struct recorder *r)
 {
 	sink_abort(&r->sink);
+	recorder_cgroups_done(&r->cgroups);
 	pmt_writer_free(r->writer);
 	free(r->path);
 }

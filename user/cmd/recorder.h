@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "cmd/enrol.h"
+#include "cmd/recorder_cgroup.h"
 #include "output/sink.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct recorder {
 	struct sink sink;
 	struct pmt_writer *writer; /* NULL: one of report's formats, at the end */
 	bool progress;		   /* a line on the terminal */
+	struct recorder_cgroups cgroups;
 	bool arenas;		   /* those alive at the end are listed */
 	int64_t began_ns;	   /* monotonic */
 	bool failed, broken;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `report FILE`: a recording, in any of the formats of output/profile_out.c. */
 #include "cmd/cmd.h"
+#include "cmd/events.h"
 
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -18,23 +19,24 @@
 /* A file that is no recording may be something else of ours: then it is said what reads it. */
 static int no_recording(const char *path, const char *name, struct fault *f)
 {
-	struct snapshot s = {0};
+	struct saved s = {0};
 	struct fault other = {0};
-	bool recording;
-	int err = saved_load(path, &s, &recording, &other);
+	int err = saved_load(path, &s, &other);
 
-	snapshot_done(&s);
-	if (!err) {
-		fault_set(f, EMEDIUMTYPE, "%s is a snapshot, not a recording", name);
-		fault_hint(f, "diff reads it");
-	} else if (err == -EMEDIUMTYPE) {
-		fault_set(f, EMEDIUMTYPE, "%s", other.text);
-		fault_hint(f, "report reads recordings: what `record` wrote");
-	} else {
+	if (err) {
 		fault_hint(f, "report reads what `record` wrote");
-		return -EINVAL; /* not ours: no wrong use, a wrong file */
+		err = -EINVAL; /* not ours: no wrong use, a wrong file */
+	} else if (s.kind == SAVED_OTHER) {
+		fault_set(f, EMEDIUMTYPE, "%s is %s", name, s.what);
+		fault_hint(f, "report reads recordings: what `record` wrote");
+		err = -EMEDIUMTYPE;
+	} else {
+		fault_set(f, EMEDIUMTYPE, "%s is %s, not a recording", name, s.what);
+		fault_hint(f, "diff reads it");
+		err = -EMEDIUMTYPE;
 	}
-	return -EMEDIUMTYPE;
+	saved_done(&s);
+	return err;
 }
 
 static const char *shown(const char *path, char buf[static 256])
@@ -57,27 +59,15 @@ static int load(const char *path, struct profile **ret, struct fault *f)
 	return err == -EMEDIUMTYPE && !from_stdin ? no_recording(path, name, f) : err;
 }
 
-/* "rss, arena" */
-static void list_events(char buf[static 64], unsigned int events)
-{
-	size_t n = 0;
-
-	buf[0] = 0;
-	for (int e = 0; e < PROFILE_EVENTS; e++)
-		if (events & 1u << e)
-			n += (size_t)snprintf(buf + n, 64 - n, "%s%s", n ? ", " : "",
-					      profile_event_name(e));
-}
-
 static int check_events(const struct options *o, const struct profile *p, struct fault *f)
 {
-	char wanted[64], there[64];
-	unsigned int missing = o->events & ~p->events;
+	char wanted[EVENT_NAMES_SIZE], there[EVENT_NAMES_SIZE];
+	unsigned int missing = events_missing(o->events, p->events);
 
 	if (!missing)
 		return 0;
-	list_events(wanted, missing);
-	list_events(there, p->events);
+	event_names(wanted, missing);
+	event_names(there, p->events);
 	fault_set(f, EMEDIUMTYPE, "no %s events were recorded, but: %s", wanted,
 		  *there ? there : "none");
 	fault_hint(f, "record --event %s", wanted);
@@ -102,7 +92,7 @@ static void note_what_is_missing(const struct options *o, const struct profile *
 static int show(const struct options *o, const struct profile *p, struct fault *f)
 {
 	const struct profile_view view = {
-		.events = o->events,
+		.events = o->events & p->events,
 		.top = o->top == TOP_DEFAULT ? DEFAULT_TOP : o->top,
 		.min_bytes = o->min_bytes,
 		.inverted = o->inverted,

@@ -54,8 +54,9 @@ enum memory_kind {
 	MEMORY_KINDS
 };
 
-const char *memory_kind_name(enum memory_kind k); /* "py_live": JSON members */
-const char *memory_kind_text(enum memory_kind k); /* "live blocks" */
+const char *memory_kind_name(enum memory_kind k);		    /* "py_live": JSON members */
+const char *memory_kind_text(enum memory_kind k);		    /* "live blocks" */
+int memory_kind_from_name(const char *name, enum memory_kind *ret); /* -EINVAL */
 
 /* What a run of pages is, by the page tables. */
 enum page_flags {
@@ -108,6 +109,12 @@ void account_watch(struct account *a, account_watch_fn *fn, void *ctx);
 
 /* Resident bytes of [start, end). */
 uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end);
+
+/*
+ * Where an address ends up that is in no area with a resident byte: behind those that hold addr, one next
+ * to the other; addr itself if there are none.
+ */
+uint64_t account_unclaimed(const struct account *a, uint64_t addr);
 
 struct account_row {
 	enum memory_kind kind;

@@ -4,6 +4,9 @@
 
 #include "base/cleanup.h"
 
+#include <errno.h>
+#include <string.h>
+
 static const struct {
 	const char *name, *text;
 } kinds[MEMORY_KINDS] = {
@@ -16,11 +19,11 @@ static const struct {
 	[MEMORY_HEAP_FREE] = {"heap_free", "free in bins"},
 	[MEMORY_HEAP_TCACHE] = {"heap_tcache", "tcache"},
 	[MEMORY_HEAP_TOP] = {"heap_top", "top"},
-	[MEMORY_ARENA_USED] = {"arena_used", "in use"},
-	[MEMORY_ARENA_FREE] = {"arena_free", "free in bins"},
-	[MEMORY_ARENA_TCACHE] = {"arena_tcache", "tcache"},
-	[MEMORY_ARENA_TOP] = {"arena_top", "top"},
-	[MEMORY_ARENA_OVERHEAD] = {"arena_overhead", "headers, fenceposts"},
+	[MEMORY_ARENA_USED] = {"arena_used", "thread arenas, in use"},
+	[MEMORY_ARENA_FREE] = {"arena_free", "thread arenas, free in bins"},
+	[MEMORY_ARENA_TCACHE] = {"arena_tcache", "thread arenas, tcache"},
+	[MEMORY_ARENA_TOP] = {"arena_top", "thread arenas, top"},
+	[MEMORY_ARENA_OVERHEAD] = {"arena_overhead", "thread arenas, headers, fenceposts"},
 	[MEMORY_HEAP_UNKNOWN] = {"heap_unknown", "not classified"},
 	[MEMORY_MMAPPED] = {"mmapped", "mmapped chunks"},
 	[MEMORY_OTHER_MALLOC] = {"other_malloc", "other allocators"},
@@ -43,4 +46,14 @@ const char *memory_kind_name(enum memory_kind k)
 const char *memory_kind_text(enum memory_kind k)
 {
 	return (size_t)k < ARRAY_SIZE(kinds) ? kinds[k].text : "unknown";
+}
+
+int memory_kind_from_name(const char *name, enum memory_kind *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(name, kinds[i].name)) {
+			*ret = (enum memory_kind)i;
+			return 0;
+		}
+	return -EINVAL;
 }

@@ -22,16 +22,29 @@ struct memory_cgroup {
 	 * says whose. high: memory.high likewise; in version 1 the soft limit, which stops nothing.
 	 */
 	uint64_t usage, limit, high, peak;
-	char *limit_path; /* NULL: its own; owned */
-	uint64_t swap_usage, swap_limit;
+	char *limit_path; /* NULL: its own; owned. "/..": of one above all that we see */
+	/*
+	 * Until the first of these limits is reached: each is lessened by what is used of it, so that it
+	 * need not be the smallest. room_path as limit_path; room_high: it is a memory.high.
+	 */
+	uint64_t room;
+	char *room_path; /* owned */
+	bool room_high;
+	uint64_t swap_usage, swap_limit;    /* limit: in version 1 of memory and swap together */
 	uint64_t anon, file, kernel, shmem; /* of usage, memory.stat */
 	uint64_t file_inactive;		    /* page cache that goes first under pressure */
 	/* since it was made: memory.events, memory.failcnt, memory.oom_control */
 	uint64_t events_high, events_max, events_oom, events_oom_kill;
 	uint64_t pressure_some_us, pressure_full_us; /* memory.pressure, totals */
-	uint32_t processes;			     /* in it and below it */
+	uint32_t processes;			     /* in it and below it; 0: not known */
 };
 
 void memory_cgroup_done(struct memory_cgroup *c);
+
+/* What it uses less the page cache that it would lose first: that is no reason to be stopped. */
+uint64_t memory_cgroup_kept(const struct memory_cgroup *c);
+
+/* Until its room is used up, if it grows so fast; INFINITY if it has no limit, or does not grow. */
+double memory_cgroup_seconds_left(const struct memory_cgroup *c, double bytes_per_second);
 
 #endif

@@ -67,6 +67,20 @@ void explanation_done(struct explanation *e);
 uint64_t explanation_bytes(const struct explanation *e, enum memory_kind first,
 			   enum memory_kind last);
 
+/* One row of two explanations; 0 bytes where one has none. */
+struct explanation_change {
+	enum memory_kind kind;
+	const char *name; /* borrowed from either; "" */
+	uint64_t before, after;
+};
+
+/* The rows whose bytes differ, by kind and name. The caller frees *ret. -ENOMEM */
+int explanation_changes(const struct explanation *a, const struct explanation *b,
+			struct explanation_change **ret, size_t *ret_nr);
+
+/* Of one and the same process; start time and pid. */
+bool explanation_same_process(const struct explanation *a, const struct explanation *b);
+
 /*
  * Rows as a table shows them: kinds in groups, each group and kind with the sum of what is in it.
  */

@@ -29,12 +29,6 @@ struct profile_index {
 	uint32_t size_functions, size_stacks, size_threads, size_processes, size_rows, size_arenas;
 };
 
-static const char *const event_names[PROFILE_EVENTS] = {
-	[PROFILE_RSS] = "rss",
-	[PROFILE_ARENA] = "arena",
-	[PROFILE_POOL] = "pool",
-};
-
 static const struct {
 	const char *name, *text;
 } causes[] = {
@@ -48,23 +42,9 @@ static const struct {
 	[PROFILE_RECORD_LOST] = {"record_lost", "[stack lost]"},
 	[PROFILE_REMAINDER] = {"remainder", "[sampling remainder]"},
 	[PROFILE_UNEXPLAINED] = {"unexplained", "[unexplained]"},
+	[PROFILE_NO_STACK] = {"no_stack", "[of the memory cgroup]"},
 };
 _Static_assert(ARRAY_SIZE(causes) == PROFILE_CAUSES, "a row for each cause");
-
-const char *profile_event_name(enum profile_event e)
-{
-	return event_names[e];
-}
-
-int profile_event_from_name(const char *name, enum profile_event *ret)
-{
-	for (int i = 0; i < PROFILE_EVENTS; i++)
-		if (!strcmp(name, event_names[i])) {
-			*ret = i;
-			return 0;
-		}
-	return -EINVAL;
-}
 
 const char *profile_cause_name(enum profile_cause c)
 {
@@ -321,13 +301,14 @@ static void change_add(struct profile_change *to, const struct profile_change *c
 
 int profile_add_row(struct profile *p, const struct profile_row *row)
 {
-	const uint32_t key[] = {row->stack, row->thread, row->event};
+	const uint32_t key[] = {row->stack, row->thread, row->event, row->memory};
 	_cleanup_free_ struct entry *e = NULL;
 	uint32_t at;
 	int err;
 
 	if (row->stack >= p->nr_stacks || row->thread >= p->nr_threads ||
-	    (unsigned int)row->event >= PROFILE_EVENTS)
+	    (unsigned int)row->event >= PROFILE_EVENTS ||
+	    (unsigned int)row->memory >= PROFILE_MEMORIES)
 		return -EINVAL;
 	e = entry_new(sizeof(key));
 	if (!e)

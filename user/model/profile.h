@@ -13,6 +13,8 @@
 #ifndef PMT_MODEL_PROFILE_H
 #define PMT_MODEL_PROFILE_H
 
+#include "pymemtrace/events.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,11 +23,29 @@
 #define PROFILE_MAX_FRAMES 127
 #define PROFILE_NONE	   UINT32_MAX
 
-/* What is recorded with stacks. Bytes are those of resident pages, of arenas, of pools. */
-enum profile_event { PROFILE_RSS, PROFILE_ARENA, PROFILE_POOL, PROFILE_EVENTS };
+/* What is recorded with stacks: PROFILE_RSS, PROFILE_ARENA, ... */
+#define PROFILE_EVENT_ID(id, name, title, what, source) PROFILE_##id,
+enum profile_event { PMT_EVENTS(PROFILE_EVENT_ID) PROFILE_EVENTS };
+#undef PROFILE_EVENT_ID
 
-const char *profile_event_name(enum profile_event e);			/* "rss", "arena", "pool" */
-int profile_event_from_name(const char *name, enum profile_event *ret); /* -EINVAL */
+const char *profile_event_name(enum profile_event e);	/* "rss", "fault-minor" */
+const char *profile_event_title(enum profile_event e);	/* "RSS", "minor faults" */
+const char *profile_event_what(enum profile_event e);	/* what it counts */
+const char *profile_event_source(enum profile_event e); /* what tells of it */
+/* Bits of the events of that name, or of the group: "rss", "fault-minor", "fault". 0: none. */
+unsigned int profile_events_named(const char *name);
+/* Of memory, as the allocators see it: growth and shrinkage of what a program has. Others are counts. */
+static inline bool profile_event_is_kernels(enum profile_event e)
+{
+	return e > PROFILE_POOL;
+}
+
+/* What kind of memory an event was about: PROFILE_MEMORY_UNKNOWN, PROFILE_MEMORY_ANON, ... */
+#define PROFILE_MEMORY_ID(id, name) PROFILE_MEMORY_##id,
+enum profile_memory { PMT_MEMORY_KINDS(PROFILE_MEMORY_ID) PROFILE_MEMORIES };
+#undef PROFILE_MEMORY_ID
+
+const char *profile_memory_name(enum profile_memory m); /* "anon" */
 
 /* Why growth was put down to no stack. */
 enum profile_cause {
@@ -39,6 +59,7 @@ enum profile_cause {
 	PROFILE_RECORD_LOST, /* the stack was seen and its record did not fit the ring buffer */
 	PROFILE_REMAINDER,   /* sampling: pages since the last sample, less than one step */
 	PROFILE_UNEXPLAINED, /* no event told of it */
+	PROFILE_NO_STACK,    /* counted by the kernel for all of a memory cgroup */
 	PROFILE_CAUSES
 };
 
@@ -83,6 +104,7 @@ struct profile_change {
 struct profile_row {
 	uint32_t stack, thread; /* indices */
 	enum profile_event event;
+	enum profile_memory memory;
 	struct profile_change change;
 	int64_t first_ns, last_ns; /* CLOCK_REALTIME of the first and the newest event */
 };
@@ -148,7 +170,7 @@ int profile_add_thread(struct profile *p, const struct profile_thread *t, uint32
 /* The entry of that pid, new and zeroed if there was none. */
 int profile_add_process(struct profile *p, pid_t pid, struct profile_process **ret);
 
-/* Adds to the row of the same stack, thread and event; times widen. */
+/* Adds to the row of the same stack, thread, event and memory; times widen. */
 int profile_add_row(struct profile *p, const struct profile_row *row);
 /* The same for a row of another profile, whose functions, stack and thread come with it. */
 int profile_copy_row(struct profile *p, const struct profile *from, const struct profile_row *row);

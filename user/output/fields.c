@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "model/cgroup.h"
 #include "model/snapshot.h"
 
 #include <errno.h>
@@ -21,6 +22,8 @@ static int64_t number(const struct field *f, const void *record)
 {
 	switch (f->type) {
 	case FIELD_U64: /* above INT64_MAX only where a target lies */
+	case FIELD_KNOWN:
+	case FIELD_LIMIT:
 		return (int64_t)min(VALUE(uint64_t, f, record), (uint64_t)INT64_MAX);
 	case FIELD_I64:
 	case FIELD_BYTES:
@@ -42,6 +45,18 @@ static int64_t number(const struct field *f, const void *record)
 		break;
 	}
 	return 0;
+}
+
+/* Figures that the kernel may not give, or that are "max". */
+static bool is_unknown(const struct field *f, const void *record)
+{
+	return (f->type == FIELD_KNOWN || f->type == FIELD_LIMIT) &&
+	       VALUE(uint64_t, f, record) == CGROUP_UNKNOWN;
+}
+
+static bool is_no_limit(const struct field *f, const void *record)
+{
+	return f->type == FIELD_LIMIT && VALUE(uint64_t, f, record) == CGROUP_NO_LIMIT;
 }
 
 /* A new string, escaped: every byte becomes at most four. */
@@ -88,6 +103,13 @@ static json_t *value_json(const struct field *f, const void *record)
 		if (number(f, record) < 0)
 			return json_null();
 		break;
+	case FIELD_KNOWN:
+	case FIELD_LIMIT:
+		if (is_unknown(f, record))
+			return json_null();
+		if (is_no_limit(f, record))
+			return json_string(FIELD_NO_LIMIT);
+		break;
 	case FIELD_U64:
 	case FIELD_I64:
 	case FIELD_U32:
@@ -129,7 +151,11 @@ static json_t *value_schema(const struct field *f)
 	case FIELD_BYTES:
 		return json_pack("{s:s}", "type", "integer");
 	case FIELD_MAYBE:
+	case FIELD_KNOWN:
 		return json_pack("{s:[s,s], s:i}", "type", "integer", "null", "minimum", 0);
+	case FIELD_LIMIT:
+		return json_pack("{s:[{s:[s,s], s:i}, {s:s}]}", "anyOf", "type", "integer", "null",
+				 "minimum", 0, "const", FIELD_NO_LIMIT);
 	case FIELD_BOOL:
 		return json_pack("{s:s}", "type", "boolean");
 	case FIELD_TEXT:
@@ -186,6 +212,8 @@ static const char *text_of(const struct field *f, const void *record)
 	case FIELD_BOOL:
 	case FIELD_BYTES:
 	case FIELD_MAYBE:
+	case FIELD_KNOWN:
+	case FIELD_LIMIT:
 	case FIELD_VERSION:
 		break;
 	}
@@ -206,8 +234,10 @@ char *fields_cell(const struct field *f, const void *record, char *buf, size_t s
 		snprintf(buf, size, "%s", python_version_text(small, VALUE(uint32_t, f, record)));
 	else if (f->type == FIELD_BOOL)
 		snprintf(buf, size, "%s", number(f, record) ? "yes" : "no");
+	else if (is_no_limit(f, record))
+		snprintf(buf, size, "%s", FIELD_NO_LIMIT);
 	else if (f->type == FIELD_TEXT || f->type == FIELD_WORDS || f->type == FIELD_VERSION ||
-		 (f->type == FIELD_MAYBE && number(f, record) < 0))
+		 is_unknown(f, record) || (f->type == FIELD_MAYBE && number(f, record) < 0))
 		snprintf(buf, size, "-");
 	else
 		snprintf(buf, size, "%" PRId64, number(f, record));

@@ -20,6 +20,8 @@ enum field_type {
 	FIELD_WORDS,	 /* char[size] of ours: printable ASCII */
 	FIELD_BYTES,	 /* int64_t; tables show it in the unit that fits */
 	FIELD_MAYBE,	 /* int64_t, below 0: not known -> null */
+	FIELD_KNOWN,	 /* uint64_t, CGROUP_UNKNOWN: not known -> null */
+	FIELD_LIMIT,	 /* the same; CGROUP_NO_LIMIT -> "max", as the kernel writes it */
 	FIELD_VERSION,	 /* uint32_t PY_VERSION_HEX -> "3.12.1"; 0 -> null */
 	FIELD_ALLOCATOR, /* enum allocator -> its name */
 	FIELD_SHAPE,	 /* enum build_shape -> its name */
@@ -34,6 +36,9 @@ struct field {
 	bool right;	    /* numbers are right-justified */
 	size_t size;	    /* of a FIELD_WORDS array */
 };
+
+/* Of a FIELD_LIMIT. */
+#define FIELD_NO_LIMIT "max"
 
 struct field_table {
 	const char *record;

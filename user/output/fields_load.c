@@ -5,6 +5,7 @@
  */
 #include "output/fields.h"
 
+#include "model/cgroup.h"
 #include "model/snapshot.h"
 
 #include <errno.h>
@@ -111,9 +112,26 @@ static int string_from_json(const struct field *f, const json_t *v, char *at)
 	case FIELD_BOOL:
 	case FIELD_BYTES:
 	case FIELD_MAYBE:
+	case FIELD_KNOWN:
+	case FIELD_LIMIT:
 		break;
 	}
 	return -EINVAL;
+}
+
+static int known_from_json(const struct field *f, const json_t *v, uint64_t *at)
+{
+	const char *s = json_string_value(v);
+
+	if (json_is_null(v))
+		*at = CGROUP_UNKNOWN;
+	else if (s && f->type == FIELD_LIMIT && !strcmp(s, FIELD_NO_LIMIT))
+		*at = CGROUP_NO_LIMIT;
+	else if (json_is_integer(v) && json_integer_value(v) >= 0)
+		*at = (uint64_t)json_integer_value(v);
+	else
+		return -EINVAL;
+	return 0;
 }
 
 static int value_from_json(const struct field *f, const json_t *v, void *record)
@@ -135,6 +153,9 @@ static int value_from_json(const struct field *f, const json_t *v, void *record)
 		else
 			return -EINVAL;
 		return 0;
+	case FIELD_KNOWN:
+	case FIELD_LIMIT:
+		return known_from_json(f, v, (uint64_t *)at);
 	case FIELD_U64:
 		if (!json_is_integer(v) || n < 0)
 			return -EINVAL;

@@ -16,27 +16,11 @@
 
 #include "base/cleanup.h"
 #include "model/report.h"
+#include "output/json_record.h"
 #include "output/tables.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Releases the object and returns NULL if anything on the way failed. */
-static json_t *checked(json_t *object, int err)
-{
-	if (err) {
-		json_decref(object);
-		return NULL;
-	}
-	return object;
-}
-
-static json_t *record_json(const struct field_table *t, const void *record)
-{
-	json_t *o = json_object();
-
-	return checked(o, fields_to_json(o, t, record));
-}
 
 json_t *json_document(const char *kind)
 {
@@ -44,7 +28,7 @@ json_t *json_document(const char *kind)
 	int err = json_object_set_new(o, "schema", json_string(JSON_SCHEMA_NAME));
 
 	err |= json_object_set_new(o, "kind", json_string(kind));
-	return checked(o, err);
+	return json_checked(o, err);
 }
 
 int json_write(FILE *out, const json_t *doc, bool one_line)
@@ -63,12 +47,12 @@ json_t *json_rss(const struct rss *r)
 {
 	struct rss_record record = {.rss = *r, .resident = rss_resident(r)};
 
-	return record_json(&rss_table, &record);
+	return json_record(&rss_table, &record);
 }
 
 json_t *json_list_row(const struct list_row *r)
 {
-	return record_json(&list_table, r);
+	return json_record(&list_table, r);
 }
 
 static json_t *classes_json(const struct malloc_stats *s)
@@ -82,14 +66,14 @@ static json_t *classes_json(const struct malloc_stats *s)
 					 .figures = s->classes[i]};
 
 		if (c.figures.pools)
-			err |= json_array_append_new(array, record_json(&class_table, &c));
+			err |= json_array_append_new(array, json_record(&class_table, &c));
 	}
-	return checked(array, err);
+	return json_checked(array, err);
 }
 
 static json_t *pymalloc_json(const struct malloc_stats *s)
 {
-	json_t *o = record_json(&stats_sizes_table, s);
+	json_t *o = json_record(&stats_sizes_table, s);
 	int err = !o || fields_to_json(o, &stats_table, s);
 
 	err |= json_object_set_new(o, "object_mallocs",
@@ -97,8 +81,8 @@ static json_t *pymalloc_json(const struct malloc_stats *s)
 						 : json_null());
 	err |= json_object_set_new(o, "classes", classes_json(s));
 	err |= json_object_set_new(o, "arena_map",
-				   s->radix ? record_json(&arena_map_table, s) : json_null());
-	return checked(o, err);
+				   s->radix ? json_record(&arena_map_table, s) : json_null());
+	return json_checked(o, err);
 }
 
 json_t *json_stats(const struct malloc_stats *s)
@@ -108,10 +92,10 @@ json_t *json_stats(const struct malloc_stats *s)
 
 	for (size_t i = 0; i < min(s->nr_free_lists, (size_t)STATS_MAX_FREE_LISTS); i++)
 		err |= json_array_append_new(lists,
-					     record_json(&free_list_table, &s->free_lists[i]));
+					     json_record(&free_list_table, &s->free_lists[i]));
 	err |= json_object_set_new(o, "pymalloc", s->pymalloc ? pymalloc_json(s) : json_null());
 	err |= json_object_set_new(o, "free_lists", lists);
-	return checked(o, err);
+	return json_checked(o, err);
 }
 
 json_t *json_snapshot(const struct snapshot *s)
@@ -119,29 +103,12 @@ json_t *json_snapshot(const struct snapshot *s)
 	json_t *o = json_document("snapshot");
 	int err = !o || fields_to_json(o, &snapshot_table, s);
 
-	err |= json_object_set_new(o, "process", record_json(&process_table, &s->process));
-	err |= json_object_set_new(o, "python", record_json(&python_table, &s->python));
+	err |= json_object_set_new(o, "process", json_record(&process_table, &s->process));
+	err |= json_object_set_new(o, "python", json_record(&python_table, &s->python));
 	err |= json_object_set_new(o, "rss", json_rss(&s->rss));
-	err |= json_object_set_new(o, "losses", record_json(&losses_table, &s->losses));
+	err |= json_object_set_new(o, "losses", json_record(&losses_table, &s->losses));
 	err |= json_object_set_new(o, "stats", s->has_stats ? json_stats(&s->stats) : json_null());
-	return checked(o, err);
-}
-
-/* Every row of the table as b - a: the rows are uint64_t (stats_table, part of class_table). */
-static int set_changes(json_t *o, const struct field_table *t, const void *a, const void *b)
-{
-	for (size_t i = 0; i < t->nr; i++) {
-		const struct field *f = &t->rows[i];
-		uint64_t p, q;
-
-		if (f->type != FIELD_U64)
-			continue;
-		memcpy(&p, (const char *)a + f->offset, sizeof(p));
-		memcpy(&q, (const char *)b + f->offset, sizeof(q));
-		if (json_object_set_new(o, f->name, json_integer((json_int_t)(q - p))))
-			return -ENOMEM;
-	}
-	return 0;
+	return json_checked(o, err);
 }
 
 static json_t *class_changes_json(const struct malloc_stats *a, const struct malloc_stats *b)
@@ -157,10 +124,10 @@ static json_t *class_changes_json(const struct malloc_stats *a, const struct mal
 			continue;
 		o = json_pack("{s:I, s:I}", "class", (json_int_t)i, "block_bytes",
 			      (json_int_t)(i + 1) * a->alignment);
-		err |= !o || set_changes(o, &class_table, &p, &q);
+		err |= !o || json_set_changes(o, &class_table, &p, &q);
 		err |= json_array_append_new(array, o);
 	}
-	return checked(array, err);
+	return json_checked(array, err);
 }
 
 static const struct free_list *find_list(const struct malloc_stats *s, const struct free_list *l)
@@ -180,7 +147,7 @@ static int append_list(json_t *array, const struct free_list *l, uint64_t from, 
 
 	if (from == to)
 		return 0;
-	o = record_json(&free_list_table, l);
+	o = json_record(&free_list_table, l);
 	err = json_object_set_new(o, "count", json_integer((json_int_t)(to - from)));
 	return err | json_array_append_new(array, o);
 }
@@ -198,7 +165,7 @@ static json_t *list_changes_json(const struct malloc_stats *a, const struct mall
 	for (size_t i = 0; i < min(b->nr_free_lists, (size_t)STATS_MAX_FREE_LISTS); i++)
 		if (!find_list(a, &b->free_lists[i]))
 			err |= append_list(array, &b->free_lists[i], 0, b->free_lists[i].count);
-	return checked(array, err);
+	return json_checked(array, err);
 }
 
 json_t *json_stats_diff(const struct malloc_stats *a, const struct malloc_stats *b)
@@ -209,12 +176,12 @@ json_t *json_stats_diff(const struct malloc_stats *a, const struct malloc_stats 
 	if (a->pymalloc && b->pymalloc) {
 		figures = json_object();
 		err |= fields_to_json(figures, &stats_sizes_table, b);
-		err |= set_changes(figures, &stats_table, a, b);
+		err |= json_set_changes(figures, &stats_table, a, b);
 		err |= json_object_set_new(figures, "classes", class_changes_json(a, b));
 	}
 	err |= json_object_set_new(o, "pymalloc", figures);
 	err |= json_object_set_new(o, "free_lists", list_changes_json(a, b));
-	return checked(o, err);
+	return json_checked(o, err);
 }
 
 json_t *json_diff(const struct snapshot *a, const struct snapshot *b)
@@ -229,5 +196,5 @@ json_t *json_diff(const struct snapshot *a, const struct snapshot *b)
 		err = json_object_set_new(o, "rss_change", json_rss(&change));
 	}
 	err |= json_object_set_new(o, "stats_change", json_stats_diff(&a->stats, &b->stats));
-	return checked(o, err);
+	return json_checked(o, err);
 }

@@ -14,38 +14,23 @@
 
 #include "base/cleanup.h"
 #include "output/json.h"
+#include "output/json_record.h"
 #include "output/tables.h"
 
 #include <errno.h>
 
-static json_t *checked(json_t *o, int err)
-{
-	if (err) {
-		json_decref(o);
-		return NULL;
-	}
-	return o;
-}
-
-static json_t *record_json(const struct field_table *t, const void *record)
-{
-	json_t *o = json_object();
-
-	return checked(o, fields_to_json(o, t, record));
-}
-
 static json_t *process_json(const struct call_process *of)
 {
-	json_t *o = record_json(&call_process_table, of), *causes = json_object();
+	json_t *o = json_record(&call_process_table, of), *causes = json_object();
 	int err = 0;
 
 	for (int k = 0; k < PROFILE_CAUSES; k++)
 		err |= json_object_set_new(causes, profile_cause_name(k),
-					   record_json(&profile_change_table, &of->causes[k]));
+					   json_record(&profile_change_table, &of->causes[k]));
 	err |= json_object_set_new(o, "left_out",
-				   record_json(&profile_change_table, &of->left_out));
+				   json_record(&profile_change_table, &of->left_out));
 	err |= json_object_set_new(o, "causes", causes);
-	return checked(o, err);
+	return json_checked(o, err);
 }
 
 static int64_t if_known(bool known, uint64_t n)
@@ -67,18 +52,18 @@ static json_t *function_json(const struct calls *c, const struct call_function *
 		.self_ns = if_known(c->timed, f->self_ns),
 		.total_ns = if_known(c->timed, f->total_ns),
 	};
-	json_t *o = record_json(&call_function_table, &r);
+	json_t *o = json_record(&call_function_table, &r);
 	int err = json_object_set_new(
 		o, "largest", f->largest == INT64_MIN ? json_null() : json_integer(f->largest));
 
-	return checked(o, err);
+	return json_checked(o, err);
 }
 
 static json_t *site_json(const struct call_site *s)
 {
 	const struct call_site_record r = {.site = *s, .cost_ns = if_known(s->cost_ns, s->cost_ns)};
 
-	return record_json(&call_site_table, &r);
+	return json_record(&call_site_table, &r);
 }
 
 json_t *json_calls(const struct calls *c)
@@ -93,11 +78,11 @@ json_t *json_calls(const struct calls *c)
 		err |= json_array_append_new(functions, function_json(c, &c->functions[i]));
 	for (size_t i = 0; i < c->nr_sites; i++)
 		err |= json_array_append_new(sites, site_json(&c->sites[i]));
-	err |= json_object_set_new(o, "losses", record_json(&call_losses_table, c));
+	err |= json_object_set_new(o, "losses", json_record(&call_losses_table, c));
 	err |= json_object_set_new(o, "processes", processes);
 	err |= json_object_set_new(o, "functions", functions);
 	err |= json_object_set_new(o, "sites", sites);
-	return checked(o, err);
+	return json_checked(o, err);
 }
 
 int calls_write_json(FILE *out, const struct calls *c)

@@ -16,7 +16,10 @@ json_t *json_explanation(const struct explanation *e, const struct verdict *v);
 /* {"kind": "explanation_diff", ...}: every row that changed, and the change of each sum. */
 json_t *json_explanation_diff(const struct explanation *a, const struct explanation *b);
 
-/* As json_load_snapshot(). The caller calls explanation_done(). */
+/*
+ * As json_load_snapshot(). What does not add up is refused. Reasons (..._why, why_not) are raw bytes then:
+ * to be escaped before they are printed. The caller calls explanation_done().
+ */
 int json_load_explanation(struct explanation *ret, const char *text, size_t len, const char *name,
 			  struct fault *f);
 

@@ -9,15 +9,11 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
+#include "output/json_loader.h"
 #include "output/tables.h"
 
 #include <errno.h>
 #include <string.h>
-
-static void decref(json_t **j)
-{
-	json_decref(*j);
-}
 
 static int parse(json_t **ret, const char *text, size_t len, const char *name, struct fault *f)
 {
@@ -55,7 +51,7 @@ static int parse(json_t **ret, const char *text, size_t len, const char *name, s
 int json_load(json_t **ret, const char **ret_kind, const char *text, size_t len, const char *name,
 	      struct fault *f)
 {
-	_cleanup_(decref) json_t *doc = NULL;
+	_cleanup_(json_decref_) json_t *doc = NULL;
 	const char *schema, *kind;
 	char shown[64];
 	int err = parse(&doc, text, len, name, f);
@@ -78,27 +74,21 @@ int json_load(json_t **ret, const char **ret_kind, const char *text, size_t len,
 	return 0;
 }
 
-/* Where in the document a load is, for messages. */
-struct loader {
-	const char *name;
-	struct fault *fault;
-};
-
-static int wrong(const struct loader *l, const char *where, const char *member)
+int loader_wrong(const struct loader *l, const char *where, const char *member)
 {
 	return fault_set(l->fault, EINVAL, "%s: \"%s%s\" is missing or not what it should be",
 			 l->name, where, member);
 }
 
-static int load_record(const struct loader *l, const json_t *object, const struct field_table *t,
-		       const char *where, void *record)
+int loader_record(const struct loader *l, const json_t *object, const struct field_table *t,
+		  const char *where, void *record)
 {
 	const char *bad = "";
 	int err = fields_from_json(object, t, record, &bad);
 
 	if (err == -ENOMEM)
 		return fault_set(l->fault, ENOMEM, "no memory for %s", l->name);
-	return err ? wrong(l, where, bad) : 0;
+	return err ? loader_wrong(l, where, bad) : 0;
 }
 
 static int load_classes(const struct loader *l, const json_t *array, struct malloc_stats *s)
@@ -108,17 +98,17 @@ static int load_classes(const struct loader *l, const json_t *array, struct mall
 	size_t i;
 
 	if (!json_is_array(array))
-		return wrong(l, "stats.pymalloc.", "classes");
+		return loader_wrong(l, "stats.pymalloc.", "classes");
 	json_array_foreach (array, i, v) {
 		struct class_record c = {0};
-		int err = load_record(l, v, &class_table, "stats.pymalloc.classes.", &c);
+		int err = loader_record(l, v, &class_table, "stats.pymalloc.classes.", &c);
 
 		if (err)
 			return err;
 		/* without a pool there is no block: such a class is not in the document */
 		if (c.index >= s->nr_classes || seen[c.index] || !c.figures.pools ||
 		    c.block_bytes != (c.index + 1) * s->alignment)
-			return wrong(l, "stats.pymalloc.classes.", "class");
+			return loader_wrong(l, "stats.pymalloc.classes.", "class");
 		seen[c.index] = true;
 		s->classes[c.index] = c.figures;
 	}
@@ -131,27 +121,27 @@ static int load_pymalloc(const struct loader *l, const json_t *o, struct malloc_
 	const json_t *map = json_object_get(o, "arena_map");
 	int err;
 
-	err = load_record(l, o, &stats_sizes_table, "stats.pymalloc.", s);
+	err = loader_record(l, o, &stats_sizes_table, "stats.pymalloc.", s);
 	if (!err)
-		err = load_record(l, o, &stats_table, "stats.pymalloc.", s);
+		err = loader_record(l, o, &stats_table, "stats.pymalloc.", s);
 	if (err)
 		return err;
 	if (!s->nr_classes || s->nr_classes > STATS_MAX_CLASSES || s->threshold > 1 << 16 ||
 	    !s->alignment || s->alignment != s->threshold / s->nr_classes)
-		return wrong(l, "stats.pymalloc.", "nr_classes");
+		return loader_wrong(l, "stats.pymalloc.", "nr_classes");
 	if (json_is_integer(serial) && json_integer_value(serial) >= 0) {
 		s->has_serial = true;
 		s->serial = (uint64_t)json_integer_value(serial);
 	} else if (!json_is_null(serial)) {
-		return wrong(l, "stats.pymalloc.", "object_mallocs");
+		return loader_wrong(l, "stats.pymalloc.", "object_mallocs");
 	}
 	if (json_is_object(map)) {
 		s->radix = true;
-		err = load_record(l, map, &arena_map_table, "stats.pymalloc.arena_map.", s);
+		err = loader_record(l, map, &arena_map_table, "stats.pymalloc.arena_map.", s);
 		if (err)
 			return err;
 	} else if (!json_is_null(map)) {
-		return wrong(l, "stats.pymalloc.", "arena_map");
+		return loader_wrong(l, "stats.pymalloc.", "arena_map");
 	}
 	s->pymalloc = true;
 	return load_classes(l, json_object_get(o, "classes"), s);
@@ -169,12 +159,12 @@ static int load_stats(const struct loader *l, const json_t *o, struct malloc_sta
 		if (err)
 			return err;
 	} else if (!json_is_null(pymalloc)) {
-		return wrong(l, "stats.", "pymalloc");
+		return loader_wrong(l, "stats.", "pymalloc");
 	}
 	if (!json_is_array(lists) || json_array_size(lists) > STATS_MAX_FREE_LISTS)
-		return wrong(l, "stats.", "free_lists");
+		return loader_wrong(l, "stats.", "free_lists");
 	json_array_foreach (lists, i, v) {
-		err = load_record(l, v, &free_list_table, "stats.free_lists.", &s->free_lists[i]);
+		err = loader_record(l, v, &free_list_table, "stats.free_lists.", &s->free_lists[i]);
 		if (err)
 			return err;
 	}
@@ -188,47 +178,74 @@ static int load_snapshot(const struct loader *l, const json_t *doc, struct snaps
 	struct rss_record rss = {0};
 	int err;
 
-	err = load_record(l, doc, &snapshot_table, "", s);
+	err = loader_record(l, doc, &snapshot_table, "", s);
 	if (!err)
-		err = load_record(l, json_object_get(doc, "process"), &process_table, "process.",
-				  &s->process);
+		err = loader_record(l, json_object_get(doc, "process"), &process_table, "process.",
+				    &s->process);
 	if (!err)
-		err = load_record(l, json_object_get(doc, "python"), &python_table, "python.",
-				  &s->python);
+		err = loader_record(l, json_object_get(doc, "python"), &python_table, "python.",
+				    &s->python);
 	if (!err)
-		err = load_record(l, json_object_get(doc, "rss"), &rss_table, "rss.", &rss);
+		err = loader_record(l, json_object_get(doc, "rss"), &rss_table, "rss.", &rss);
 	if (!err)
-		err = load_record(l, json_object_get(doc, "losses"), &losses_table, "losses.",
-				  &s->losses);
+		err = loader_record(l, json_object_get(doc, "losses"), &losses_table, "losses.",
+				    &s->losses);
 	if (err)
 		return err;
 	s->rss = rss.rss;
 	if (json_is_null(stats))
 		return 0;
 	if (!json_is_object(stats))
-		return wrong(l, "", "stats");
+		return loader_wrong(l, "", "stats");
 	s->has_stats = true;
 	return load_stats(l, stats, &s->stats);
+}
+
+int loader_open(const struct loader *l, const char *text, size_t len, const char *kind,
+		json_t **ret)
+{
+	char phrase[JSON_KIND_TEXT];
+	const char *found;
+	int err = json_load(ret, &found, text, len, l->name, l->fault);
+
+	if (err || !strcmp(found, kind))
+		return err;
+	fault_set(l->fault, EMEDIUMTYPE, "%s is %s", l->name, json_kind_text(phrase, found));
+	json_decref(steal_ptr(*ret));
+	return -EMEDIUMTYPE;
+}
+
+char *json_kind_text(char buf[static JSON_KIND_TEXT], const char *kind)
+{
+	static const struct {
+		const char *kind, *text;
+	} known[] = {
+		{"snapshot", "a snapshot"},
+		{"explanation", "an explanation"},
+		{"calls", "a table of calls"},
+	};
+	char shown[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(kind, known[i].kind)) {
+			snprintf(buf, JSON_KIND_TEXT, "%s", known[i].text);
+			return buf;
+		}
+	snprintf(buf, JSON_KIND_TEXT, "a document of kind %s",
+		 text_escape(shown, sizeof(shown), kind, strlen(kind)));
+	return buf;
 }
 
 int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const char *name,
 		       struct fault *f)
 {
 	const struct loader l = {.name = name, .fault = f};
-	_cleanup_(decref) json_t *doc = NULL;
+	_cleanup_(json_decref_) json_t *doc = NULL;
 	struct snapshot s = {0};
-	char shown[64];
-	const char *kind;
-	int err = json_load(&doc, &kind, text, len, name, f);
+	int err = loader_open(&l, text, len, "snapshot", &doc);
 
 	if (err)
 		return err;
-	if (!strcmp(kind, "calls"))
-		return fault_set(f, EMEDIUMTYPE, "%s is a table of calls", name);
-	if (strcmp(kind, "snapshot") != 0) {
-		text_escape(shown, sizeof(shown), kind, strlen(kind));
-		return fault_set(f, EMEDIUMTYPE, "%s is a document of kind %s", name, shown);
-	}
 	err = load_snapshot(&l, doc, &s);
 	if (err) {
 		snapshot_done(&s);

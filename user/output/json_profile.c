@@ -148,6 +148,7 @@ static json_t *row_json(const struct profile_row *row)
 	struct profile_row_record r = {.row = *row};
 
 	snprintf(r.event, sizeof(r.event), "%s", profile_event_name(row->event));
+	snprintf(r.memory, sizeof(r.memory), "%s", profile_memory_name(row->memory));
 	return record_json(&profile_row_table, &r);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The JSON Schema (draft 2020-12) of every document. The members of records follow from the field
  * tables; the nesting repeats json.c and json_report.c, and a unit test holds the two together. The
- * schemas of profiles and of calls are in json_schema_profile.c and json_schema_calls.c.
+ * schemas of profiles, calls and explanations are in json_schema_profile.c, ..._calls.c, ..._explain.c.
  */
 #include "output/json_schema.h"
 
@@ -206,9 +206,10 @@ json_t *json_schema(void)
 			  fields_schema(&process_table), "python", fields_schema(&python_table),
 			  "rss", fields_schema(&rss_table), "health", fields_schema(&health_table),
 			  "stats", stats_schema(), "stats_change", stats_change_schema());
-	json_t *kinds = json_pack("[o, o, o, o, o, o, o, o, o]", snapshot_schema(), diff_schema(),
-				  state_schema(), change_schema(), health_schema(), list_schema(),
-				  doctor_schema(), schema_profile(), schema_calls());
+	json_t *kinds = json_pack("[o, o, o, o, o, o, o, o, o, o, o]", snapshot_schema(),
+				  diff_schema(), state_schema(), change_schema(), health_schema(),
+				  list_schema(), doctor_schema(), schema_profile(), schema_calls(),
+				  schema_explanation(), schema_explanation_diff());
 
 	schema_profile_definitions(defs);
 	return json_pack("{s:s, s:s, s:o, s:o}", "$schema",

@@ -27,4 +27,8 @@ void schema_profile_definitions(json_t *defs);
 
 json_t *schema_calls(void); /* in json_schema_calls.c */
 
+/* In json_schema_explain.c. */
+json_t *schema_explanation(void);
+json_t *schema_explanation_diff(void);
+
 #endif

@@ -217,7 +217,7 @@ static int grow_rows(struct pmt_builder *b)
 	return 0;
 }
 
-/* A row of an event that a newer program knows has an index, and is no row here. */
+/* A row of an event, or a kind of memory, that a newer program knows has an index, and is no row here. */
 static int add_row(struct pmt_builder *b, const struct profile_row *row)
 {
 	uint32_t next = b->p->nr_rows;
@@ -225,8 +225,10 @@ static int add_row(struct pmt_builder *b, const struct profile_row *row)
 
 	if (err)
 		return err;
-	b->rows[b->nr_rows++] = row->event < PROFILE_EVENTS ? next : PROFILE_NONE;
-	if (row->event >= PROFILE_EVENTS)
+	if ((uint32_t)row->event >= PROFILE_EVENTS || (uint32_t)row->memory >= PROFILE_MEMORIES)
+		next = PROFILE_NONE;
+	b->rows[b->nr_rows++] = next;
+	if (next == PROFILE_NONE)
 		return 0;
 	err = profile_add_row(b->p, row);
 	if (err)
@@ -245,7 +247,8 @@ static int apply_row(struct pmt_builder *b, uint32_t index, const struct profile
 	if (b->rows[index] == PROFILE_NONE)
 		return 0;
 	at = &b->p->rows[b->rows[index]];
-	if (at->stack != row->stack || at->thread != row->thread || at->event != row->event)
+	if (at->stack != row->stack || at->thread != row->thread || at->event != row->event ||
+	    at->memory != row->memory)
 		return pmt_bad(b, "a row changes what it is of");
 	*at = *row;
 	return 0;
@@ -257,7 +260,8 @@ static int apply_rows(struct pmt_builder *b, Pmt__Rows *m)
 	int err = 0;
 
 	if (m->n_stack != n || m->n_thread != n || m->n_event != n || m->n_growth != n ||
-	    m->n_shrink != n || m->n_events != n || m->n_first_ns != n || m->n_last_ns != n)
+	    m->n_shrink != n || m->n_events != n || m->n_first_ns != n || m->n_last_ns != n ||
+	    (m->n_memory && m->n_memory != n))
 		return pmt_bad(b, "columns of rows differ in length");
 	if (!is_time(m->base_ns))
 		return pmt_bad(b, "a row has no time");
@@ -265,6 +269,7 @@ static int apply_rows(struct pmt_builder *b, Pmt__Rows *m)
 		struct profile_row row = {.stack = m->stack[i],
 					  .thread = m->thread[i],
 					  .event = m->event[i],
+					  .memory = m->n_memory ? m->memory[i] : 0,
 					  .change = {.events = m->events[i]}};
 
 		/* one of them can be before the beginning: a clock that was set back */

@@ -232,7 +232,7 @@ static bool same_row(const struct profile_row *a, const struct profile_row *b)
 
 /* Columns of a frame of rows. */
 struct columns {
-	uint32_t index[BATCH], stack[BATCH], thread[BATCH], event[BATCH];
+	uint32_t index[BATCH], stack[BATCH], thread[BATCH], event[BATCH], memory[BATCH];
 	uint64_t growth[BATCH], shrink[BATCH], events[BATCH];
 	int64_t first_ns[BATCH], last_ns[BATCH];
 };
@@ -241,7 +241,7 @@ static int write_columns(struct pmt_writer *w, struct columns *c, size_t nr, int
 {
 	Pmt__Rows m = PMT__ROWS__INIT;
 
-	_Static_assert(BATCH * (4 * MAX_VARINT_32 + 5 * MAX_VARINT_64) < PMT_MAX_PAYLOAD,
+	_Static_assert(BATCH * (5 * MAX_VARINT_32 + 5 * MAX_VARINT_64) < PMT_MAX_PAYLOAD,
 		       "a frame of rows");
 	if (!nr)
 		return 0;
@@ -252,6 +252,9 @@ static int write_columns(struct pmt_writer *w, struct columns *c, size_t nr, int
 	m.stack = c->stack;
 	m.thread = c->thread;
 	m.event = c->event;
+	m.memory = c->memory;
+	for (size_t i = 0; i < nr && !m.n_memory; i++)
+		m.n_memory = c->memory[i] ? nr : 0;
 	m.growth = c->growth;
 	m.shrink = c->shrink;
 	m.events = c->events;
@@ -276,6 +279,7 @@ int pmt_write_rows(struct pmt_writer *w, const struct profile *p)
 		c.stack[n] = r->stack;
 		c.thread[n] = r->thread;
 		c.event[n] = r->event;
+		c.memory[n] = r->memory;
 		c.growth[n] = (uint64_t)r->change.growth;
 		c.shrink[n] = (uint64_t)r->change.shrink;
 		c.events[n] = r->change.events;

@@ -11,6 +11,10 @@
  * So the lines less those of [shrinkage] are the change of RSS to the byte; a stack that grew and
  * shrank by the same amount has no line (text, pprof, speedscope and json have both figures).
  *
+ * What kind of memory an event of the kernel was about, if it is known, is a frame of its own: the leaf.
+ *
+ *	<module> (/srv/app/app.py:400);main (/srv/app/app.py:215);[anon] 4194304
+ *
  * Frames carry the line that was running. A ';' in a name becomes ':', control characters \xHH.
  */
 #include "output/profile_out.h"
@@ -28,6 +32,7 @@
 struct folded {
 	pid_t pid;
 	uint32_t stack, thread; /* thread PROFILE_NONE: all */
+	enum profile_memory memory;
 	struct profile_change change;
 };
 
@@ -46,7 +51,9 @@ static int compare(const void *x, const void *y)
 		return a->pid < b->pid ? -1 : 1;
 	if (a->thread != b->thread)
 		return a->thread < b->thread ? -1 : 1;
-	return a->stack < b->stack ? -1 : a->stack > b->stack;
+	if (a->stack != b->stack)
+		return a->stack < b->stack ? -1 : 1;
+	return a->memory < b->memory ? -1 : a->memory > b->memory;
 }
 
 /* One frame; the label is changed. */
@@ -70,10 +77,14 @@ static void put_start(const struct writer *w, pid_t pid, bool shrank)
 		put(w, profile_process_label(label, sizeof(label), w->p, pid), false);
 }
 
-static void put_frames(const struct writer *w, const struct profile_stack *s)
+static void put_frames(const struct writer *w, const struct profile_stack *s,
+		       enum profile_memory memory)
 {
 	bool inverted = w->view->inverted;
 	char label[PROFILE_LABEL_SIZE];
+
+	if (memory && inverted)
+		fprintf(w->out, "[%s];", profile_memory_name(memory));
 
 	if (s->truncated && !inverted)
 		fputs(PROFILE_TRUNCATED_TEXT ";", w->out);
@@ -85,6 +96,8 @@ static void put_frames(const struct writer *w, const struct profile_stack *s)
 	}
 	if (s->truncated && inverted)
 		fputs(";" PROFILE_TRUNCATED_TEXT, w->out);
+	if (memory && !inverted)
+		fprintf(w->out, ";[%s]", profile_memory_name(memory));
 }
 
 static void write_stack(const struct writer *w, const struct folded *l)
@@ -98,7 +111,7 @@ static void write_stack(const struct writer *w, const struct folded *l)
 	if (l->thread != PROFILE_NONE)
 		put(w, profile_thread_label(label, sizeof(label), &w->p->threads[l->thread]),
 		    false);
-	put_frames(w, &w->p->stacks[l->stack]);
+	put_frames(w, &w->p->stacks[l->stack], l->memory);
 	fprintf(w->out, " %" PRId64 "\n", net < 0 ? -net : net);
 }
 
@@ -131,7 +144,8 @@ static size_t collect(const struct writer *w, enum profile_event e, struct folde
 		if (r->event != e || (w->view->pid && w->view->pid != pid))
 			continue;
 		lines[nr++] = (struct folded){
-			pid, r->stack, w->view->by_thread ? r->thread : PROFILE_NONE, r->change};
+			pid, r->stack, w->view->by_thread ? r->thread : PROFILE_NONE, r->memory,
+			r->change};
 	}
 	if (nr)
 		qsort(lines, nr, sizeof(*lines), compare);

@@ -8,7 +8,7 @@
 struct field;
 
 struct function_record {
-	char event[8];
+	char event[24];
 	char *function; /* "load", "<native: libfoo.so>", "?"; not escaped */
 	const char *file;
 	int64_t first_line, hot_line; /* -1: not known */

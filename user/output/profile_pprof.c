@@ -12,7 +12,8 @@
  *	     1: 0x0 M=1 load app.py:12:0 s=10
  *
  * Each event that is shown has such a pair of sample types; "arena_..." and "pool_..." are the others.
- * Labels: "pid", "tid" (numbers), "thread". A cause is a function of its own, without file. The
+ * Events of the kernel have "..._events" with the unit "count" too.
+ * Labels: "pid", "tid" (numbers), "thread"; "memory", what kind of it. A cause is a function of its own, without file. The
  * comments say how it was recorded.
  */
 #include "output/profile_out.h"
@@ -25,6 +26,8 @@
 
 #include <inttypes.h>
 #include <string.h>
+
+#define MAX_VALUES (3 * PROFILE_EVENTS)
 
 /* What is shown of a profile, and where it goes. */
 struct sampler {
@@ -42,14 +45,15 @@ static bool shown(const struct sampler *g, pid_t pid)
 /* thread: NULL for what no thread is known of */
 static void emit_sample(struct sampler *g, uint64_t *locations, size_t nr, enum profile_event event,
 			const struct profile_change *c, pid_t pid,
-			const struct profile_thread *thread)
+			const struct profile_thread *thread, enum profile_memory memory)
 {
 	Pprof__Profile part = PPROF__PROFILE__INIT;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples[] = {&sample};
 	Pprof__Label pid_label = PPROF__LABEL__INIT, tid_label = PPROF__LABEL__INIT,
-		     name_label = PPROF__LABEL__INIT;
-	Pprof__Label *labels[] = {&pid_label, &tid_label, &name_label};
-	int64_t values[2 * PROFILE_EVENTS] = {0};
+		     name_label = PPROF__LABEL__INIT, memory_label = PPROF__LABEL__INIT;
+	Pprof__Label *labels[4] = {&pid_label, &tid_label, &name_label};
+	int64_t values[MAX_VALUES] = {0};
+	size_t nr_values = 0;
 
 	pid_label.key = pprof_string(&g->w, "pid");
 	pid_label.num = pid;
@@ -61,15 +65,24 @@ static void emit_sample(struct sampler *g, uint64_t *locations, size_t nr, enum 
 		name_label.str = pprof_untrusted(&g->w, thread->comm);
 		sample.n_label = 3;
 	}
+	if (memory) {
+		memory_label.key = pprof_string(&g->w, "memory");
+		memory_label.str = pprof_string(&g->w, profile_memory_name(memory));
+		labels[sample.n_label++] = &memory_label;
+	}
 	sample.label = labels;
 	sample.n_location_id = nr;
 	sample.location_id = locations;
-	for (size_t i = 0; i < g->nr_events; i++)
+	for (size_t i = 0; i < g->nr_events; i++) {
 		if (g->events[i] == event) {
-			values[2 * i] = c->growth;
-			values[2 * i + 1] = c->shrink;
+			values[nr_values] = c->growth;
+			values[nr_values + 1] = c->shrink;
+			if (profile_event_is_kernels(event))
+				values[nr_values + 2] = (int64_t)min(c->events, (uint64_t)INT64_MAX);
 		}
-	sample.n_value = 2 * g->nr_events;
+		nr_values += profile_event_is_kernels(g->events[i]) ? 3 : 2;
+	}
+	sample.n_value = nr_values;
 	sample.value = values;
 	part.n_sample = 1;
 	part.sample = samples;
@@ -87,7 +100,7 @@ static void emit_row(struct sampler *g, const struct profile_row *r)
 		ids[nr++] = pprof_frame(&g->w, &s->frames[i]);
 	if (s->truncated)
 		ids[nr++] = pprof_truncated(&g->w);
-	emit_sample(g, ids, nr, r->event, &r->change, t->pid, t);
+	emit_sample(g, ids, nr, r->event, &r->change, t->pid, t, r->memory);
 }
 
 static void emit_causes(struct sampler *g, const struct profile_process *of,
@@ -97,10 +110,11 @@ static void emit_causes(struct sampler *g, const struct profile_process *of,
 		const struct profile_change *change = &of->causes[event][c];
 		uint64_t id;
 
-		if (!change->growth && !change->shrink)
+		if (!change->growth && !change->shrink &&
+		    !(change->events && profile_event_is_kernels(event)))
 			continue;
 		id = pprof_cause(&g->w, c);
-		emit_sample(g, &id, 1, event, change, of->pid, NULL);
+		emit_sample(g, &id, 1, event, change, of->pid, NULL, PROFILE_MEMORY_UNKNOWN);
 	}
 }
 
@@ -147,14 +161,15 @@ static void emit_comments(struct sampler *g)
 	}
 }
 
-static Pprof__ValueType value_type(struct sampler *g, const char *event, const char *what)
+static Pprof__ValueType value_type(struct sampler *g, const char *event, const char *what,
+				   const char *unit)
 {
 	Pprof__ValueType t = PPROF__VALUE_TYPE__INIT;
-	char name[32];
+	char name[48];
 
 	snprintf(name, sizeof(name), "%s%s", event, what);
 	t.type = pprof_string(&g->w, name);
-	t.unit = pprof_string(&g->w, "bytes");
+	t.unit = pprof_string(&g->w, unit);
 	return t;
 }
 
@@ -162,17 +177,23 @@ static Pprof__ValueType value_type(struct sampler *g, const char *event, const c
 static void emit_head(struct sampler *g)
 {
 	Pprof__Profile part = PPROF__PROFILE__INIT;
-	Pprof__ValueType types[2 * PROFILE_EVENTS], *pointers[2 * PROFILE_EVENTS], period;
+	Pprof__ValueType types[MAX_VALUES], *pointers[MAX_VALUES], period;
 	Pprof__Mapping mapping = PPROF__MAPPING__INIT, *mappings[] = {&mapping};
+	size_t nr = 0;
 
 	pprof_string(&g->w, "");
-	for (size_t i = 0; i < 2 * g->nr_events; i++) {
-		types[i] = value_type(g, profile_event_name(g->events[i / 2]),
-				      i % 2 ? "_shrink" : "_growth");
-		pointers[i] = &types[i];
+	for (size_t i = 0; i < g->nr_events; i++) {
+		const char *name = profile_event_name(g->events[i]);
+
+		types[nr++] = value_type(g, name, "_growth", "bytes");
+		types[nr++] = value_type(g, name, "_shrink", "bytes");
+		if (profile_event_is_kernels(g->events[i]))
+			types[nr++] = value_type(g, name, "_events", "count");
 	}
-	period = value_type(g, profile_event_name(g->events[0]), "");
-	part.n_sample_type = 2 * g->nr_events;
+	for (size_t i = 0; i < nr; i++)
+		pointers[i] = &types[i];
+	period = value_type(g, profile_event_name(g->events[0]), "", "bytes");
+	part.n_sample_type = nr;
 	part.sample_type = pointers;
 	part.default_sample_type = types[0].type;
 	part.period_type = &period;

@@ -64,11 +64,7 @@ static void text_open(struct page *g, const char *class, unsigned int x, unsigne
 
 static void print_title(struct page *g, char *name, size_t size)
 {
-	static const char *const what[] = {
-		[PROFILE_RSS] = "RSS",
-		[PROFILE_ARENA] = "pymalloc's arenas",
-		[PROFILE_POOL] = "pymalloc's pools",
-	};
+	const char *title = profile_event_title(g->select.event);
 	const struct profile *p = g->profile;
 	char label[PROFILE_LABEL_SIZE];
 
@@ -77,7 +73,11 @@ static void print_title(struct page *g, char *name, size_t size)
 				      g->select.pid ? g->select.pid : p->processes[0].pid);
 	else
 		snprintf(label, sizeof(label), "%" PRIu32 " processes", p->nr_processes);
-	snprintf(name, size, "Who made %s grow: ", what[g->select.event]);
+	if (profile_event_is_kernels(g->select.event))
+		snprintf(name, size, "Who made the kernel count %s: ", title);
+	else
+		snprintf(name, size, "Who made %s%s grow: ",
+			 g->select.event == PROFILE_RSS ? "" : "pymalloc's ", title);
 	fputs("<title>", g->out);
 	svg_text(g->out, name);
 	svg_text(g->out, label);

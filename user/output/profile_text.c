@@ -19,24 +19,9 @@
 #define MAX_COMMAND   200 /* columns of a line that the target chooses */
 #define MAX_PROCESSES 20  /* lines of the head */
 
-const char *profile_event_title(enum profile_event e)
-{
-	static const char *const titles[PROFILE_EVENTS] = {
-		[PROFILE_RSS] = "RSS", [PROFILE_ARENA] = "arenas", [PROFILE_POOL] = "pools"};
-
-	return titles[e];
-}
-
 char *profile_text_net(char buf[static 32], int64_t bytes)
 {
-	char size[24];
-
-	if (!bytes)
-		snprintf(buf, 32, "0 B");
-	else
-		snprintf(buf, 32, "%s%s", bytes < 0 ? MINUS : "+",
-			 text_size(size, bytes < 0 ? -max(bytes, -INT64_MAX) : bytes, false));
-	return buf;
+	return text_net(buf, bytes);
 }
 
 char *profile_text_gross(char buf[static 32], int64_t bytes)
@@ -229,6 +214,38 @@ static int print_account(FILE *out, const struct profile *p, const struct profil
 	return err;
 }
 
+/*
+ *	# by memory: anon 12.0 MiB in 3,072, file 40.0 KiB in 10
+ *
+ * Gross: growth and shrinkage together. Of rss and of pymalloc's events no kind is told.
+ */
+static void print_memories(FILE *out, const struct profile *p, const struct profile_select *s)
+{
+	struct profile_change by[PROFILE_MEMORIES] = {0};
+	const char *between = "# by memory: "; /* where any kind is known */
+	char size[24], count[32];
+
+	if (!profile_event_is_kernels(s->event))
+		return;
+	for (uint32_t i = 0; i < p->nr_rows; i++)
+		if (p->rows[i].event == s->event &&
+		    (!s->pid || p->threads[p->rows[i].thread].pid == s->pid))
+			profile_sum(&by[p->rows[i].memory], &p->rows[i].change);
+	for (int m = 1; m <= PROFILE_MEMORIES; m++) {
+		/* the unknown last */
+		const struct profile_change *c = &by[m % PROFILE_MEMORIES];
+
+		if (!c->events || (m == PROFILE_MEMORIES && *between != ','))
+			continue;
+		fprintf(out, "%s%s %s in %s", between, profile_memory_name(m % PROFILE_MEMORIES),
+			text_size(size, c->growth + c->shrink, false),
+			text_thousands(count, (int64_t)min(c->events, (uint64_t)INT64_MAX), false));
+		between = ", ";
+	}
+	if (*between == ',')
+		fputc('\n', out);
+}
+
 static int print_event(FILE *out, const struct profile *p, const struct profile_view *view,
 		       enum profile_event e)
 {
@@ -243,7 +260,11 @@ static int print_event(FILE *out, const struct profile *p, const struct profile_
 		err = profile_print_flat(out, p, &s, view);
 	if (!err && e == PROFILE_ARENA)
 		err = profile_print_arenas(out, p, view);
-	return err ? err : print_account(out, p, &s);
+	if (!err)
+		err = print_account(out, p, &s);
+	if (!err)
+		print_memories(out, p, &s);
+	return err;
 }
 
 int profile_write_text(FILE *out, const struct profile *p, const struct profile_view *view,

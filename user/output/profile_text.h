@@ -47,9 +47,6 @@ int profile_print_flat(FILE *out, const struct profile *p, const struct profile_
 		       const struct profile_view *view);
 int profile_print_arenas(FILE *out, const struct profile *p, const struct profile_view *view);
 
-/* "RSS", "arenas", "pools" */
-const char *profile_event_title(enum profile_event e);
-
 /* "+14.2 MiB", "−14.2 MiB", "0 B". Returns buf. */
 char *profile_text_net(char buf[static 32], int64_t bytes);
 /* The same of a figure that is never below 0: no sign, and "" where it is 0. */

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
+#include "output/head.h"
 #include "output/profile_text.h"
 #include "output/stats_text.h"
 
@@ -12,12 +13,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #define MINUS "\u2212"
 #define ARROW "\u2192"
-
-#define MAX_COMMAND 200 /* columns of a header that the target chooses */
 
 /* One unit for all figures of a list: that of the largest. */
 struct unit {
@@ -83,70 +81,22 @@ static void print_rss(FILE *out, const struct rss *r, const struct rss *after)
 /* "12:00:05  " and, where there are several processes, "pid 4242  " */
 static void print_start(const struct report_printer *p, int64_t time_ns, pid_t pid)
 {
-	time_t seconds = time_ns / 1000000000;
-	struct tm tm = {0};
-	char clock[16];
+	char clock[32];
 
-	localtime_r(&seconds, &tm);
-	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	fprintf(p->out, "%s  ", clock);
+	fprintf(p->out, "%s  ", text_clock(clock, time_ns, false));
 	if (p->several)
 		fprintf(p->out, "pid %d  ", pid);
-}
-
-static void print_command(FILE *out, const struct process_id *id)
-{
-	const char *s = id->cmdline && *id->cmdline ? id->cmdline : id->comm;
-	char text[MAX_COMMAND];
-
-	if (!s)
-		return;
-	text_escape(text, sizeof(text), s, strlen(s));
-	fprintf(out, "  %s%s", text, strlen(s) >= sizeof(text) ? "..." : "");
-}
-
-/* "256 KiB", "1 MiB": arenas are whole units */
-static void print_arena_size(FILE *out, uint64_t bytes)
-{
-	if (bytes % (1 << 20) == 0)
-		fprintf(out, "%" PRIu64 " MiB", bytes >> 20);
-	else if (bytes % (1 << 10) == 0)
-		fprintf(out, "%" PRIu64 " KiB", bytes >> 10);
-	else
-		fprintf(out, "%" PRIu64 " B", bytes);
 }
 
 void report_print_header(struct report_printer *p, const struct report_header *h)
 {
 	const struct python_id *py = h->python;
-	char version[24], layout[sizeof(py->layout)];
 
-	fprintf(p->out, "# pid %d", h->process->pid);
-	print_command(p->out, h->process);
-	if (py->version_hex) {
-		fprintf(p->out, "  CPython %s", python_version_text(version, py->version_hex));
-		if (py->free_threaded)
-			fputs(" free-threaded", p->out);
-		if (py->debug_build)
-			fputs(" debug build", p->out);
-		fprintf(p->out, ", %s",
-			py->allocator == ALLOCATOR_UNKNOWN ? "allocator not known"
-							   : allocator_name(py->allocator));
-		if (h->arena_bytes) {
-			fputs(", arenas of ", p->out);
-			print_arena_size(p->out, h->arena_bytes);
-		}
-		if (py->tracemalloc)
-			fputs(", tracemalloc on", p->out);
-	} else {
-		fputs("  Python of unknown version", p->out);
-	}
+	head_print_process(p->out, h->process);
+	head_print_python(p->out, py, h->arena_bytes);
 	fprintf(p->out, "; since attach, every %g s%s\n", (double)h->interval_ns / 1e9,
 		h->endless ? ", Ctrl-C for the total" : "");
-	if (py->layout[0] && !py->layout_measured)
-		fprintf(p->out, "# layout of %s\n",
-			text_escape(layout, sizeof(layout), py->layout,
-				    strnlen(py->layout, sizeof(py->layout))));
+	head_print_layout(p->out, py);
 	if (py->nr_interpreters > 1)
 		fprintf(p->out, "# %u interpreters: pymalloc's figures are those of the main one\n",
 			py->nr_interpreters);

@@ -276,7 +276,9 @@ static const struct field profile_thread_rows[] = {
 TABLE(profile_thread);
 
 static const struct field profile_row_rows[] = {
-	WORDS("event", profile_row_record, event, "rss, arena or pool"),
+	WORDS("event", profile_row_record, event, "as in events"),
+	WORDS("memory", profile_row_record, memory,
+	      "what the event was about: anon, heap, stack, file, shmem, or unknown"),
 	ROW("stack", FIELD_U32, profile_row_record, row.stack, "index in stacks"),
 	ROW("thread", FIELD_U32, profile_row_record, row.thread, "index in threads"),
 	ROW("growth_bytes", FIELD_BYTES, profile_row_record, row.change.growth, "bytes that came"),
@@ -304,7 +306,7 @@ static const struct field profile_arena_rows[] = {
 TABLE(profile_arena);
 
 static const struct field function_rows[] = {
-	WORDS("event", function_record, event, "rss, arena or pool"),
+	WORDS("event", function_record, event, "as in events"),
 	ROW("function", FIELD_TEXT, function_record, function, "name, or <native: library>"),
 	ROW("file", FIELD_TEXT, function_record, file, "source file, null: not known"),
 	ROW("first_line", FIELD_MAYBE, function_record, first_line, "where it begins"),

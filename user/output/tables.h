@@ -7,10 +7,12 @@
 #define PMT_OUTPUT_TABLES_H
 
 #include "model/calls.h"
+#include "model/explanation.h"
 #include "model/list_row.h"
 #include "model/profile.h"
 #include "model/report.h"
 #include "model/snapshot.h"
+#include "model/verdict.h"
 #include "output/fields.h"
 #include "output/profile_functions.h"
 
@@ -38,7 +40,7 @@ struct function_name_record {
 };
 
 struct profile_row_record {
-	char event[8];
+	char event[24], memory[12];
 	struct profile_row row;
 };
 
@@ -59,6 +61,40 @@ struct call_function_record {
 struct call_site_record {
 	struct call_site site;
 	int64_t cost_ns;
+};
+
+/* Why something is not there: "" if there is nothing to say. */
+struct explanation_why_record {
+	char *approximate, *pools, *heap;
+};
+
+struct explanation_row_record {
+	char kind[24], group[16]; /* names */
+	struct explanation_row row;
+};
+
+struct explanation_change_record {
+	const char *kind, *group, *name;
+	uint64_t before, after;
+	int64_t change;
+};
+
+struct explanation_diff_record {
+	bool same_process, approximate;
+	int64_t begin_ns, end_ns, change;
+	uint64_t resident;
+};
+
+struct heap_record {
+	struct heap_stats stats;
+	char *why_not;
+};
+
+struct verdict_record {
+	char name[24]; /* of a finding or a remedy */
+	uint64_t bytes;
+	bool exact;
+	char *text;
 };
 
 extern const struct field_table snapshot_table;	    /* struct snapshot, its own figures */
@@ -92,5 +128,17 @@ extern const struct field_table call_losses_table;   /* struct calls */
 extern const struct field_table call_process_table;  /* struct call_process */
 extern const struct field_table call_function_table; /* struct call_function_record */
 extern const struct field_table call_site_table;     /* struct call_site_record */
+
+extern const struct field_table explanation_table;	  /* struct explanation, its own figures */
+extern const struct field_table explanation_why_table;	  /* struct explanation_why_record */
+extern const struct field_table explanation_kernel_table; /* struct explanation_kernel */
+extern const struct field_table explanation_row_table;	  /* struct explanation_row_record */
+extern const struct field_table explanation_change_table; /* struct explanation_change_record */
+extern const struct field_table explanation_diff_table;	  /* struct explanation_diff_record */
+extern const struct field_table pool_stats_table;	  /* struct pool_stats */
+extern const struct field_table heap_table;		  /* struct heap_record */
+extern const struct field_table cgroup_table;		  /* struct memory_cgroup */
+extern const struct field_table finding_table;		  /* struct verdict_record */
+extern const struct field_table remedy_table;		  /* struct verdict_record */
 
 #endif

@@ -4,6 +4,7 @@
  * drawn from a version number, because distributions' kernels carry features back.
  */
 #include "trace/features.h"
+#include "trace/features_internal.h"
 
 #include "base/cleanup.h"
 #include "pymemtrace/abi_user.h"
@@ -29,13 +30,13 @@
 #define BTF_PATH       "/sys/kernel/btf/vmlinux"
 #define INITIAL_PID_NS 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
-static int yes(char *detail, size_t size, const char *what)
+int feature_yes(char *detail, size_t size, const char *what)
 {
 	snprintf(detail, size, "%s", what);
 	return 1;
 }
 
-static int no(char *detail, size_t size, const char *what, int err)
+int feature_no(char *detail, size_t size, const char *what, int err)
 {
 	snprintf(detail, size, "%s: %s", what, strerror(err < 0 ? -err : err));
 	return 0;
@@ -44,8 +45,8 @@ static int no(char *detail, size_t size, const char *what, int err)
 static int probe_btf(char *detail, size_t size)
 {
 	if (access(BTF_PATH, R_OK) < 0)
-		return no(detail, size, BTF_PATH, errno);
-	return yes(detail, size, BTF_PATH);
+		return feature_no(detail, size, BTF_PATH, errno);
+	return feature_yes(detail, size, BTF_PATH);
 }
 
 /* CAP_SYS_ADMIN includes the first two, as it did before they were made of it in 5.8. */
@@ -55,11 +56,11 @@ static int probe_capability(int cap, bool admin_will_do, char *detail, size_t si
 	struct __user_cap_data_struct data[2] = {};
 
 	if (syscall(SYS_capget, &header, data) < 0)
-		return no(detail, size, "capget", errno);
+		return feature_no(detail, size, "capget", errno);
 	if (data[cap / 32].effective & (1u << (cap % 32)))
-		return yes(detail, size, "effective");
+		return feature_yes(detail, size, "effective");
 	if (admin_will_do && data[0].effective & (1u << CAP_SYS_ADMIN))
-		return yes(detail, size, "by CAP_SYS_ADMIN");
+		return feature_yes(detail, size, "by CAP_SYS_ADMIN");
 	snprintf(detail, size, "not effective");
 	return 0;
 }
@@ -86,7 +87,7 @@ static int probe_cap_dac_read_search(char *detail, size_t size)
 }
 
 /* The smallest program of a type: return 0. */
-static int load_program(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
+int feature_load_program(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
 {
 	static const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
@@ -100,33 +101,25 @@ static int load_program(enum bpf_prog_type type, enum bpf_attach_type attach, in
 
 static int probe_bpf(char *detail, size_t size)
 {
-	_cleanup_fd_ int fd = load_program(BPF_PROG_TYPE_KPROBE, 0, 0);
+	_cleanup_fd_ int fd = feature_load_program(BPF_PROG_TYPE_KPROBE, 0, 0);
 
 	if (fd < 0)
-		return no(detail, size, "loading a program", fd);
-	return yes(detail, size, "a program loads");
+		return feature_no(detail, size, "loading a program", fd);
+	return feature_yes(detail, size, "a program loads");
 }
 
-static int load_tracing(const char *name, enum bpf_attach_type attach)
+int feature_load_tracing(const char *name, enum bpf_attach_type attach)
 {
 	int id;
 
 	libbpf_log_start();
 	id = libbpf_find_vmlinux_btf_id(name, attach);
-	return id < 0 ? id : load_program(BPF_PROG_TYPE_TRACING, attach, id);
+	return id < 0 ? id : feature_load_program(BPF_PROG_TYPE_TRACING, attach, id);
 }
 
 static int probe_rss_stat(char *detail, size_t size)
 {
-	_cleanup_fd_ int program = load_tracing("rss_stat", BPF_TRACE_RAW_TP);
-	_cleanup_fd_ int link = -1;
-
-	if (program < 0)
-		return no(detail, size, "loading for tracepoint rss_stat", program);
-	link = bpf_raw_tracepoint_open(NULL, program);
-	if (link < 0)
-		return no(detail, size, "attaching to tracepoint rss_stat", link);
-	return yes(detail, size, "tracepoint rss_stat attaches");
+	return feature_tracepoint("rss_stat", detail, size);
 }
 
 /* Until 6.1 there is a struct mm_rss_stat, and threads keep back up to 64 pages of each kind. */
@@ -138,26 +131,26 @@ static int probe_rss_exact(char *detail, size_t size)
 	libbpf_log_start();
 	btf = btf__load_vmlinux_btf();
 	if (!btf)
-		return no(detail, size, BTF_PATH, errno);
+		return feature_no(detail, size, BTF_PATH, errno);
 	id = btf__find_by_name_kind(btf, "mm_rss_stat", BTF_KIND_STRUCT);
 	btf__free(btf);
 	if (id <= 0)
-		return yes(detail, size, "counted page by page");
+		return feature_yes(detail, size, "counted page by page");
 	snprintf(detail, size, "each thread keeps back up to 64 pages of each kind");
 	return 0;
 }
 
 static int probe_task_iter(char *detail, size_t size)
 {
-	_cleanup_fd_ int program = load_tracing("task", BPF_TRACE_ITER);
+	_cleanup_fd_ int program = feature_load_tracing("task", BPF_TRACE_ITER);
 	_cleanup_fd_ int link = -1;
 
 	if (program < 0)
-		return no(detail, size, "loading a task iterator", program);
+		return feature_no(detail, size, "loading a task iterator", program);
 	link = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
 	if (link < 0)
-		return no(detail, size, "attaching a task iterator", link);
-	return yes(detail, size, "attaches");
+		return feature_no(detail, size, "attaching a task iterator", link);
+	return feature_yes(detail, size, "attaches");
 }
 
 static int probe_ringbuf(char *detail, size_t size)
@@ -166,8 +159,8 @@ static int probe_ringbuf(char *detail, size_t size)
 					     sysconf(_SC_PAGESIZE), NULL);
 
 	if (fd < 0)
-		return no(detail, size, "creating one", fd);
-	return yes(detail, size, "created one");
+		return feature_no(detail, size, "creating one", fd);
+	return feature_yes(detail, size, "created one");
 }
 
 /* A walk of 127 frames takes loops that the verifier follows once. */
@@ -176,7 +169,7 @@ static int probe_stack_walk(char *detail, size_t size)
 	int has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, NULL);
 
 	if (has < 0)
-		return no(detail, size, "trying bpf_loop", has);
+		return feature_no(detail, size, "trying bpf_loop", has);
 	snprintf(detail, size, has ? "bpf_loop is there" : "no bpf_loop, which is in Linux 5.17");
 	return has;
 }
@@ -210,14 +203,14 @@ static int probe_uprobe_multi(char *detail, size_t size)
 	_cleanup_fd_ int link = -1;
 	uint64_t offset = 0;
 
-	program = load_program(BPF_PROG_TYPE_KPROBE, UPROBE_MULTI_ATTACH_TYPE, 0);
+	program = feature_load_program(BPF_PROG_TYPE_KPROBE, UPROBE_MULTI_ATTACH_TYPE, 0);
 	if (program < 0)
-		return no(detail, size, "loading a program for it", program);
+		return feature_no(detail, size, "loading a program for it", program);
 	dl_iterate_phdr(find_offset, &offset);
 	link = uprobe_multi_link(program, file, 0, &offset, NULL, 1);
 	if (link < 0)
-		return no(detail, size, "making a link", link);
-	return yes(detail, size, "attaches");
+		return feature_no(detail, size, "making a link", link);
+	return feature_yes(detail, size, "attaches");
 }
 
 static int probe_perf_uprobe(char *detail, size_t size)
@@ -229,14 +222,14 @@ static int probe_perf_uprobe(char *detail, size_t size)
 	uint64_t offset = 0;
 
 	if (!f || fscanf(f, "%u", &attr.type) != 1)
-		return no(detail, size, type_path, f ? EINVAL : errno);
+		return feature_no(detail, size, type_path, f ? EINVAL : errno);
 	dl_iterate_phdr(find_offset, &offset);
 	attr.config1 = (uintptr_t) "/proc/self/exe";
 	attr.config2 = offset;
 	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
-		return no(detail, size, "perf_event_open", errno);
-	return yes(detail, size, "attaches");
+		return feature_no(detail, size, "perf_event_open", errno);
+	return feature_yes(detail, size, "attaches");
 }
 
 /* A child that waits to be read, and ends when the pipe does. */
@@ -271,15 +264,15 @@ static int probe_mem(char *detail, size_t size)
 
 	pid = waiting_child(&hold);
 	if (pid < 0)
-		return no(detail, size, "fork", pid);
+		return feature_no(detail, size, "fork", pid);
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	err = fd < 0 || pread(fd, &seen, sizeof(seen), (uintptr_t)&token) < 0 ? errno : 0;
 	close(hold);
 	waitpid(pid, NULL, 0);
 	if (err || seen != token)
-		return no(detail, size, "reading a child's memory", err ? err : EIO);
-	return yes(detail, size, "read a child's memory");
+		return feature_no(detail, size, "reading a child's memory", err ? err : EIO);
+	return feature_yes(detail, size, "read a child's memory");
 }
 
 /* struct pm_scan_arg and PAGEMAP_SCAN, include/uapi/linux/fs.h since 6.7. */
@@ -307,10 +300,10 @@ static int probe_pagemap_scan(char *detail, size_t size)
 	};
 
 	if (fd < 0)
-		return no(detail, size, "/proc/self/pagemap", errno);
+		return feature_no(detail, size, "/proc/self/pagemap", errno);
 	if (ioctl(fd, PAGEMAP_SCAN_, &arg) != 1)
-		return no(detail, size, "ioctl", errno);
-	return yes(detail, size, "scanned a page of our own");
+		return feature_no(detail, size, "ioctl", errno);
+	return feature_yes(detail, size, "scanned a page of our own");
 }
 
 static int probe_map_files(char *detail, size_t size)
@@ -320,19 +313,19 @@ static int probe_map_files(char *detail, size_t size)
 	int fd, err = ENOENT;
 
 	if (!dir)
-		return no(detail, size, "/proc/self/map_files", errno);
+		return feature_no(detail, size, "/proc/self/map_files", errno);
 	while ((e = readdir(dir))) {
 		if (e->d_name[0] == '.')
 			continue;
 		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			close(fd);
-			return yes(detail, size, "opened a file of our own");
+			return feature_yes(detail, size, "opened a file of our own");
 		}
 		err = errno;
 		break;
 	}
-	return no(detail, size, "opening an entry", err);
+	return feature_no(detail, size, "opening an entry", err);
 }
 
 static int probe_pid_namespace(char *detail, size_t size)
@@ -340,9 +333,9 @@ static int probe_pid_namespace(char *detail, size_t size)
 	struct stat st;
 
 	if (stat("/proc/self/ns/pid", &st) < 0)
-		return no(detail, size, "/proc/self/ns/pid", errno);
+		return feature_no(detail, size, "/proc/self/ns/pid", errno);
 	if (st.st_ino == INITIAL_PID_NS)
-		return yes(detail, size, "the initial one");
+		return feature_yes(detail, size, "the initial one");
 	snprintf(detail, size, "a container's own: only its processes are seen");
 	return 0;
 }
@@ -372,6 +365,14 @@ const struct feature_row features[FEATURE_COUNT] = {
 		"no --children, no -- PROGRAM", true, probe_ringbuf},
 	[FEATURE_STACK_WALK] = {"stack_walk", "the Python stacks that made memory grow",
 		"no record; stat names no functions", true, probe_stack_walk},
+	[FEATURE_FAULTS] = {"faults", "page faults as they happen",
+		"no record --event fault", false, feature_faults},
+	[FEATURE_SYSCALLS] = {"syscalls", "system calls that change the address space",
+		"no record --event mmap,munmap,mremap,brk,madvise", false, feature_syscalls},
+	[FEATURE_RECLAIM] = {"reclaim", "processes that wait for memory",
+		"no record --event pressure", false, feature_reclaim},
+	[FEATURE_OOM] = {"oom", "processes that are killed for want of memory",
+		"no record --event oom", false, feature_oom},
 	[FEATURE_UPROBE_MULTI] = {"uprobe_multi", "probes attached in milliseconds",
 		"perf uprobes: slower to detach, and they need CAP_SYS_ADMIN", false,
 		probe_uprobe_multi},

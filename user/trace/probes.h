@@ -24,10 +24,19 @@ enum probe_kind {
 	PROBE_SITE,	  /* a uprobe in each file of targets, where trace_sites says */
 	PROBE_CALLS,	  /* one for all sites of function entry and exit (calls.c) */
 	PROBE_ENTRY,	  /* a uprobe at the entry point of one program */
+	PROBE_FAULTS,	  /* a software event on each CPU (faults.c) */
 	PROBE_CALLED,	  /* run by user space: the task iterator, the initialisation */
 };
 
-enum probe_when { WHEN_ALWAYS, WHEN_ARENAS, WHEN_OPENINGS, WHEN_POOLS, WHEN_CALLS, WHEN_PROGRAMS };
+enum probe_when {
+	WHEN_ALWAYS,
+	WHEN_ARENAS,
+	WHEN_OPENINGS,
+	WHEN_POOLS,
+	WHEN_CALLS,
+	WHEN_PROGRAMS,
+	WHEN_EVENTS, /* one of these is asked for */
+};
 
 struct probe {
 	const char *name;
@@ -38,6 +47,8 @@ struct probe {
 	bool required;	      /* false: left out where the kernel lacks it */
 	enum feature feature; /* not loaded without it */
 	const char *cost;
+	unsigned int events; /* WHEN_EVENTS: bit per enum pmt_stack_event */
+	unsigned int config; /* PROBE_FAULTS: PERF_COUNT_SW_... */
 };
 
 extern const struct probe probes[];

@@ -40,7 +40,8 @@ static int configure(struct trace *t, struct fault *f)
 	t->skel->rodata->cfg_report = t->options.programs;
 	/* whoever asks for every change gets it at its price */
 	t->skel->rodata->cfg_gate_sums = cpus > MAX_CPUS_TO_SUM && !t->options.calls &&
-					 !(t->options.stack_events && !t->options.step_shift);
+					 !(t->options.stack_events && !t->options.step_shift) &&
+					 !(t->options.stack_events & PMT_CHANGE_EVENTS);
 	bpf_map__set_max_entries(t->skel->maps.cpu_offsets, cpus);
 	stacks_configure(t);
 	return calls_configure(t, f);
@@ -94,7 +95,15 @@ static int initialise(struct trace *t, struct fault *f)
 static int attach_tracepoints(struct trace *t, struct fault *f)
 {
 	for (size_t i = 0; i < nr_probes; i++) {
-		if (probes[i].kind != PROBE_TRACEPOINT || !probe_wanted(&probes[i], &t->options))
+		if (!probe_wanted(&probes[i], &t->options))
+			continue;
+		if (probes[i].kind == PROBE_FAULTS) {
+			int err = faults_attach(t, &probes[i], f);
+
+			if (err)
+				return err;
+		}
+		if (probes[i].kind != PROBE_TRACEPOINT)
 			continue;
 		t->links[i] = bpf_program__attach(probe_program(&probes[i], t->skel->obj));
 		if (!t->links[i])
@@ -175,6 +184,7 @@ void trace_close(struct trace *t)
 	}
 	for (size_t i = 0; t->links && i < nr_probes; i++)
 		bpf_link__destroy(t->links[i]);
+	faults_detach(t);
 	calls_close(t);
 	ring_close(t);
 	stacks_close(t);

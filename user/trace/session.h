@@ -37,6 +37,8 @@ struct trace {
 	struct ring_buffer *stack_ring;
 	const struct trace_sink *sink; /* during trace_read_stacks */
 	struct pmt_rec *next; /* where the ring's callback puts a record, during trace_next */
+	struct bpf_link **cpu_links; /* of software events */
+	size_t nr_cpu_links;
 	bool multi, batched, iter_unfiltered;
 
 	struct traced_file *files;
@@ -73,6 +75,10 @@ void ring_close(struct trace *t);
 void stacks_configure(struct trace *t);
 int stacks_open(struct trace *t, struct fault *f);
 void stacks_close(struct trace *t);
+
+/* faults.c: a program at a software event, on each CPU. */
+int faults_attach(struct trace *t, const struct probe *p, struct fault *f);
+void faults_detach(struct trace *t);
 
 /* calls.c: the same for function entry and exit. */
 int calls_configure(struct trace *t, struct fault *f);

@@ -19,6 +19,7 @@
 #define CODES_PER_STACK 2
 #define BATCH		256
 #define MAX_STACKS	(1u << 20)
+#define MAX_FAULTS	(1u << 16) /* threads with a page fault, now or before */
 
 void stacks_configure(struct trace *t)
 {
@@ -33,6 +34,8 @@ void stacks_configure(struct trace *t)
 	bpf_map__set_max_entries(t->skel->maps.sums, stacks);
 	bpf_map__set_max_entries(t->skel->maps.codes, stacks * CODES_PER_STACK);
 	bpf_map__set_max_entries(t->skel->maps.stack_events, RING_BYTES);
+	if (o->stack_events & PMT_FAULT_EVENTS)
+		bpf_map__set_max_entries(t->skel->maps.faults, MAX_FAULTS);
 }
 
 /* A record of the ring, checked: BPF wrote it, but its length is what was sent. */
@@ -139,6 +142,7 @@ int trace_read_sums(struct trace *t, trace_sum_fn *each, void *ctx)
 				.tgid = keys[i].tgid,
 				.tid = keys[i].tid,
 				.event = keys[i].event,
+				.memory = keys[i].memory,
 				.change = sums[i].change,
 				.first_ns = (int64_t)sums[i].first_ns + to_realtime,
 				.last_ns = (int64_t)sums[i].last_ns + to_realtime,

@@ -127,6 +127,9 @@ struct trace_sink {
 	void *ctx;
 };
 
+/* Whether this kernel tells of an event: tried. If not, *ret_why says what failed. */
+bool trace_has_event(enum pmt_stack_event e, const char **ret_why);
+
 /* Whether stacks can be walked here at all. */
 bool trace_can_walk(void);
 
@@ -142,6 +145,7 @@ struct trace_sum {
 	uint64_t stack;
 	uint32_t tgid, tid; /* of the initial PID namespace */
 	enum pmt_stack_event event;
+	enum pmt_memory memory;
 	struct pmt_change change;
 	int64_t first_ns, last_ns; /* CLOCK_REALTIME */
 	char comm[16];
