@@ -146,7 +146,7 @@ static void mmap_threshold(const struct facts *f, struct verdict *v)
 		say(r->text,
 		    "MALLOC_MMAP_THRESHOLD_=%llu at the next start saves up to %s, if what was "
 		    "freed was blocks of that size or more, as those in use in between are: each "
-		    "becomes a mapping of its own, for some system calls more.",
+		    "is then a mapping of its own, at the cost of system calls.",
 		    (unsigned long long)threshold, word_size(&w, r->bytes));
 	} else if (!threshold && threshold_matters(f) && h->trim_large >= pinned / 2) {
 		r = add(v, f, REMEDY_MMAP_THRESHOLD, all_free(f), false);
