@@ -27,7 +27,7 @@
 #define NAME	     18
 #define NAME_NARROW  14
 #define AROUND	     (14 + 2 + 1 + 10 + 6) /* columns of a line that are neither cells nor name */
-#define FOLD	     3	/* rows of a kind in a row are one line */
+#define FOLD	     3			   /* rows of a kind in a row are one line */
 
 static const char *const blocks[LEVELS] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 static const char shades[LEVELS + 1] = ".:-=+*#@";
