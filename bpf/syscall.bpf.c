@@ -143,7 +143,8 @@ static __always_inline bool effect_of(const struct pt_regs *regs, long ret, __u6
 /* What was known before is of no use any more, also if it failed. */
 static __always_inline void forget_begun(const struct pt_regs *regs, __u64 thread)
 {
-	if (cfg_stacks & PMT_ENTER_EVENTS && (regs->orig_ax == NR_BRK || regs->orig_ax == NR_MUNMAP))
+	if (cfg_stacks & PMT_ENTER_EVENTS &&
+	    (regs->orig_ax == NR_BRK || regs->orig_ax == NR_MUNMAP))
 		bpf_map_delete_elem(&begun_calls, &thread);
 }
 
