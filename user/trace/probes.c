@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Attached in this order: on_rss_change looks at what on_rss_stat has just left for it. */
 /* clang-format off */
 const struct probe probes[] = {
 	{"rss", "on_rss_stat", PROBE_TRACEPOINT, WHEN_ALWAYS, 0, false, FEATURE_RSS_STAT,
