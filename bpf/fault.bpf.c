@@ -42,8 +42,7 @@ int BPF_PROG(on_user_fault, unsigned long address, struct pt_regs *regs, unsigne
 
 /* The kernel touches memory for the process too: read(2) into fresh pages. */
 SEC("tp_btf/page_fault_kernel")
-int BPF_PROG(on_kernel_fault, unsigned long address, struct pt_regs *regs,
-	     unsigned long error_code)
+int BPF_PROG(on_kernel_fault, unsigned long address, struct pt_regs *regs, unsigned long error_code)
 {
 	return begin_fault(address, error_code);
 }

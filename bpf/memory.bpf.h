@@ -44,9 +44,8 @@ static long see_vma(struct task_struct *task, struct vm_area_struct___pmt *vma, 
 	__u32 kind = PMT_MEMORY_ANON;
 
 	if (file)
-		kind = BPF_CORE_READ(file, f_inode, i_sb, s_magic) == TMPFS_MAGIC
-			       ? PMT_MEMORY_SHMEM
-			       : PMT_MEMORY_FILE;
+		kind = BPF_CORE_READ(file, f_inode, i_sb, s_magic) == TMPFS_MAGIC ? PMT_MEMORY_SHMEM
+										  : PMT_MEMORY_FILE;
 	else if (mm && vma->vm_start <= mm->brk && vma->vm_end >= mm->start_brk)
 		kind = PMT_MEMORY_HEAP;
 	else if ((mm && vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack) ||

@@ -30,7 +30,7 @@ struct begun {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct begun);
 } begun_calls SEC(".maps");
@@ -140,13 +140,23 @@ static __always_inline bool effect_of(const struct pt_regs *regs, long ret, __u6
 	}
 }
 
+/* What was known before is of no use any more, also if it failed. */
+static __always_inline void forget_begun(const struct pt_regs *regs, __u64 thread)
+{
+	if (cfg_stacks & PMT_ENTER_EVENTS && (regs->orig_ax == NR_BRK || regs->orig_ax == NR_MUNMAP))
+		bpf_map_delete_elem(&begun_calls, &thread);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct effect e = {.event = PMT_STACK_EVENTS};
 
-	if (!is_target(thread >> 32) || ret < 0 || !effect_of(regs, ret, thread, &e))
+	if (!is_target(thread >> 32))
 		return 0;
-	return put_down(EVENT_IN(e.event, e.memory), e.growth, e.shrink, 1);
+	if (ret >= 0 && effect_of(regs, ret, thread, &e))
+		put_down(EVENT_IN(e.event, e.memory), e.growth, e.shrink, 1);
+	forget_begun(regs, thread);
+	return 0;
 }

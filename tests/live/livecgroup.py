@@ -178,6 +178,29 @@ class Cgroup:
         return found
 
 
+class SwapFile:
+    """So many bytes of swap while the with-block lasts; on a kernel of its own only."""
+
+    def __init__(self, size):
+        if not OWN_KERNEL:
+            raise live.Absent('a swap file is for a kernel of its own')
+        self.folder = live.scratch()
+        self.path = os.path.join(self.folder.name, 'swap')
+        with open(self.path, 'wb') as f:
+            for at in range(0, size, MIB):
+                f.write(bytes(MIB))
+        os.chmod(self.path, 0o600)
+        for tool in 'mkswap', 'swapon':
+            subprocess.run([tool, self.path], check=True, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        subprocess.run(['swapoff', self.path], check=True)
+        self.folder.cleanup()
+
+
 PROGRAM = r"""
 import mmap, sys, time
 kept, files = [], []

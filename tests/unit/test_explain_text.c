@@ -371,7 +371,7 @@ static void the_verdict_is_last(void **state)
 			      {.text = "Second."}},
 		.remedies = {{.text = "freeing them returns 59.6 MiB."}},
 	};
-	_cleanup_free_ char *text = print(e, &v, &how);
+	_cleanup_free_ char *text = print(e, &v, &how), *copied = NULL;
 	const char *at = strstr(text, "\n\nverdict");
 
 	assert_non_null(at);
@@ -381,6 +381,11 @@ static void the_verdict_is_last(void **state)
 				"         are sparse.\n"
 				"         Second.\n"
 				"remedy   freeing them returns 59.6 MiB.\n");
+	/* what it says is not said twice */
+	expect(text, "\ncopies ");
+	v.sentences[1].finding = FINDING_COPIED;
+	copied = print(e, &v, &how);
+	expect_not(copied, "\ncopies ");
 	fix_explanation_free(e);
 }
 

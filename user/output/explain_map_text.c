@@ -24,8 +24,10 @@
 #define MAX_ROWS     96
 #define LEVELS	     8
 #define FULL_PERCENT 95
-#define AROUND	     50 /* columns of a line that are not cells */
-#define FOLD	     3	/* rows of a kind in a row are one line */
+#define NAME	     18
+#define NAME_NARROW  14
+#define AROUND	     (14 + 2 + 1 + 10 + 6) /* columns of a line that are neither cells nor name */
+#define FOLD	     3			   /* rows of a kind in a row are one line */
 
 static const char *const blocks[LEVELS] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 static const char shades[LEVELS + 1] = ".:-=+*#@";
@@ -37,6 +39,7 @@ struct picture {
 	const struct memory_map *map;
 	const struct explain_map_text *how;
 	size_t columns;
+	int name;   /* columns of it */
 	int colour; /* now; -1: the terminal's own */
 };
 
@@ -82,7 +85,7 @@ static void print_row(struct picture *p, const struct map_rows *rows, size_t i)
 	print_cells(p, row);
 	if (map_rows_new_name(rows, i))
 		map_row_name(name, p->map, row);
-	fprintf(p->out, "  %-18s %10s %4u %%\n", name,
+	fprintf(p->out, "  %-*.*s %10s %3u %%\n", p->name, p->name, name,
 		text_size(size, (int64_t)(row->used + row->free), false),
 		map_percent(row->used, row->free));
 }
@@ -219,7 +222,8 @@ int explain_map_text(FILE *out, const struct explanation *e, const struct memory
 	struct picture p = {.out = out, .map = m, .how = how, .columns = 64, .colour = -1};
 	int err = 0;
 
-	while (how->width && p.columns > 8 && p.columns + AROUND > how->width)
+	p.name = how->width && how->width < 64 + NAME + AROUND ? NAME_NARROW : NAME;
+	while (how->width && p.columns > 8 && p.columns + (size_t)p.name + AROUND > how->width)
 		p.columns /= 2;
 	print_head(&p, e);
 	if (!m->nr)

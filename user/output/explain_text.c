@@ -101,7 +101,7 @@ int explain_print(FILE *out, const struct explanation *e, const struct verdict *
 	free(lines.v);
 	if (err)
 		return err;
-	explain_print_notes(out, e, how);
+	explain_print_notes(out, e, v, how);
 	if (v)
 		explain_print_verdict(out, v, how);
 	return ferror(out) ? -EIO : 0;
