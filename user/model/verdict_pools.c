@@ -36,7 +36,7 @@ static void say_free_blocks(const struct facts *f, struct words *w, const char *
 	    "%s of RSS (%s) is free blocks in %s pymalloc pools, which new objects of the same "
 	    "sizes will use. ",
 	    part, size, word_number(w, p->pools_used));
-	say(text, "No few survivors pin them: ");
+	say(text, "Most of that is not pinned by a few survivors: ");
 	say_sparse(f, w, text);
 	say(text, ".");
 }

@@ -62,7 +62,7 @@ static void free_survivors(const struct facts *f, struct verdict *v)
 	if (!f->e->has_pools || !p->sparse_blocks || !worth_it(f, p->returned_bytes))
 		return;
 	r = add(v, f, REMEDY_FREE_SURVIVORS, p->returned_bytes, exact);
-	if (verdict_has(v, FINDING_POOLS_PINNED))
+	if (f->sparse && verdict_has(v, FINDING_POOLS_PINNED))
 		say(r->text, "freeing those %s blocks", word_number(&w, p->sparse_blocks));
 	else
 		say(r->text, "freeing the %s blocks in pymalloc pools that are under %d %% full",
