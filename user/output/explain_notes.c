@@ -161,7 +161,11 @@ static void note_heap(struct notes *n, const struct explanation *e, bool verbose
 	if (!e->has_heap)
 		return;
 	if (!h->exact)
-		note(n, "heap", "not classified, its own checks failed: %s",
+		note(n, "heap", "%s, %s: %s",
+		     explanation_bytes(e, MEMORY_HEAP_UNKNOWN, MEMORY_HEAP_UNKNOWN)
+			     ? "not classified, or not all of it"
+			     : "one of its own checks failed",
+		     e->paused ? "as it was read" : "as it changed meanwhile or is damaged",
 		     reason(why, sizeof(why), h->why_not, sizeof(h->why_not)));
 	if (verbose)
 		note(n, h->exact ? "heap" : "",
