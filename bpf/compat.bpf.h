@@ -124,6 +124,36 @@ static __always_inline bool is_last_thread(struct task_struct *task)
 	return task->signal->live.counter == 0;
 }
 
+/* Since 6.4 (5e31275cc997, "mm: add per-VMA lock and helper functions to control it"); later a seqcount_t. */
+struct mm_struct___counted {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct seqcount___pmt {
+	unsigned int sequence;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___sequence {
+	struct seqcount___pmt mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+/* Another whenever mappings may have changed; 0 where the kernel does not say so. */
+static __always_inline __u64 mappings_version(const struct mm_struct *mm)
+{
+	const struct mm_struct___counted *counted = (const void *)mm;
+	const struct mm_struct___sequence *sequence = (const void *)mm;
+
+	if (bpf_core_field_exists(sequence->mm_lock_seq)) {
+		keep_here(sequence);
+		return 1ull << 32 | (__u32)BPF_CORE_READ(sequence, mm_lock_seq.sequence);
+	}
+	if (bpf_core_field_exists(counted->mm_lock_seq)) {
+		keep_here(counted);
+		return 1ull << 32 | (__u32)BPF_CORE_READ(counted, mm_lock_seq);
+	}
+	return 0;
+}
+
 /* Since 6.10 (72ba14deb40a, "mm: update mark_victim tracepoints fields"). */
 struct trace_event_raw_mark_victim___new {
 	uid_t uid;

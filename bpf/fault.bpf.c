@@ -20,17 +20,29 @@ struct fault_event {
 	__u64 addr;
 };
 
+/* Too large for the stack. */
+static const struct pmt_fault no_fault;
+
 static __always_inline int begin_fault(unsigned long address, unsigned long error_code)
 {
-	struct pmt_fault fault = {.address = address, .error = error_code};
 	__u64 thread = bpf_get_current_pid_tgid();
+	struct pmt_fault *f;
 
 	if (!is_target(thread >> 32))
 		return 0;
 	/* ours, when a walk meets what is not resident: nothing is faulted in */
 	if (bpf_get_current_task_btf()->pagefault_disabled)
 		return 0;
-	bpf_map_update_elem(&faults, &thread, &fault, BPF_ANY);
+	f = bpf_map_lookup_elem(&faults, &thread);
+	if (!f) {
+		bpf_map_update_elem(&faults, &thread, &no_fault, BPF_NOEXIST);
+		f = bpf_map_lookup_elem(&faults, &thread);
+		if (!f)
+			return 0; /* it counts as minor or major */
+	}
+	f->address = address;
+	f->error = error_code;
+	f->huge = 0;
 	return 0;
 }
 
@@ -42,8 +54,7 @@ int BPF_PROG(on_user_fault, unsigned long address, struct pt_regs *regs, unsigne
 
 /* The kernel touches memory for the process too: read(2) into fresh pages. */
 SEC("tp_btf/page_fault_kernel")
-int BPF_PROG(on_kernel_fault, unsigned long address, struct pt_regs *regs,
-	     unsigned long error_code)
+int BPF_PROG(on_kernel_fault, unsigned long address, struct pt_regs *regs, unsigned long error_code)
 {
 	return begin_fault(address, error_code);
 }
@@ -60,6 +71,27 @@ static __always_inline bool is_copy(const struct pmt_fault *f, __u32 memory)
 	return f->error & FAULT_PRESENT || memory == PMT_MEMORY_FILE || memory == PMT_MEMORY_SHMEM;
 }
 
+/*
+ * As memory_at(), of a thread that tends to fault in few mappings. Interrupts are off here (on 6.18), and
+ * then to let go of the lock of the mappings takes an interrupt of its own: 10 us in a virtual machine.
+ */
+static __always_inline __u32 memory_of_fault(struct pmt_fault *f, __u64 address)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 version = task->mm ? mappings_version(task->mm) : 0;
+	struct pmt_mapping found = {};
+
+	if (version != f->version)
+		__builtin_memset(f->known, 0, sizeof(f->known));
+	f->version = version;
+	for (int i = 0; i < PMT_KNOWN_MAPPINGS && version; i++)
+		if (address >= f->known[i].start && address < f->known[i].end)
+			return f->known[i].memory;
+	bpf_find_vma(task, address, see_vma, &found, 0);
+	f->known[f->next++ % PMT_KNOWN_MAPPINGS] = found;
+	return found.memory;
+}
+
 static __always_inline int end_fault(__u64 address, __u32 event)
 {
 	__u64 thread = bpf_get_current_pid_tgid(), bytes = PAGE_BYTES;
@@ -69,7 +101,7 @@ static __always_inline int end_fault(__u64 address, __u32 event)
 	if (!is_target(thread >> 32))
 		return 0;
 	f = bpf_map_lookup_elem(&faults, &thread);
-	memory = memory_at(address);
+	memory = f ? memory_of_fault(f, address) : memory_at(address);
 	if (f && f->address == address) {
 		if (f->huge) {
 			event = PMT_ON_FAULT_HUGE;

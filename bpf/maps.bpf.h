@@ -91,11 +91,22 @@ struct {
 	__uint(max_entries, 4096);
 } stack_events __weak SEC(".maps");
 
-/* A page fault that is being handled, by thread: what its beginning said. User space sets its size. */
+/*
+ * A page fault that is being handled, by thread: what its beginning said; and mappings that its thread has
+ * met lately. User space sets the size of the map.
+ */
+#define PMT_KNOWN_MAPPINGS 4
 struct pmt_fault {
 	__u64 address; /* 0: it is over */
 	__u32 error;   /* enum x86_pf_error_code */
 	__u32 huge;    /* a huge page came in it */
+	__u64 version; /* of the mappings that are known */
+	__u32 next;    /* that will be forgotten */
+	__u32 pad;
+	struct pmt_mapping {
+		__u64 start, end;
+		__u64 memory;
+	} known[PMT_KNOWN_MAPPINGS];
 };
 
 struct {

@@ -37,22 +37,24 @@ struct vm_area_struct___pmt {
  * [heap] and [stack] as /proc/PID/maps names them; stacks of other threads are anonymous here. What a
  * private mapping of a file has copied still is of the file.
  */
-static long see_vma(struct task_struct *task, struct vm_area_struct___pmt *vma, __u32 *ret)
+static long see_vma(struct task_struct *task, struct vm_area_struct___pmt *vma,
+		    struct pmt_mapping *ret)
 {
 	const struct mm_struct *mm = task->mm;
 	struct file___pmt *file = vma->vm_file;
 	__u32 kind = PMT_MEMORY_ANON;
 
+	ret->start = vma->vm_start;
+	ret->end = vma->vm_end;
 	if (file)
-		kind = BPF_CORE_READ(file, f_inode, i_sb, s_magic) == TMPFS_MAGIC
-			       ? PMT_MEMORY_SHMEM
-			       : PMT_MEMORY_FILE;
-	else if (mm && vma->vm_start <= mm->brk && vma->vm_end >= mm->start_brk)
+		kind = BPF_CORE_READ(file, f_inode, i_sb, s_magic) == TMPFS_MAGIC ? PMT_MEMORY_SHMEM
+										  : PMT_MEMORY_FILE;
+	else if (mm && ret->start <= mm->brk && ret->end >= mm->start_brk)
 		kind = PMT_MEMORY_HEAP;
-	else if ((mm && vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack) ||
+	else if ((mm && ret->start <= mm->start_stack && ret->end >= mm->start_stack) ||
 		 vma->vm_flags & VM_GROWSDOWN)
 		kind = PMT_MEMORY_STACK;
-	*ret = kind | (vma->vm_flags & VM_SHARED ? MEMORY_SHARED : 0);
+	ret->memory = kind | (vma->vm_flags & VM_SHARED ? MEMORY_SHARED : 0);
 	return 0;
 }
 
@@ -62,10 +64,10 @@ static long see_vma(struct task_struct *task, struct vm_area_struct___pmt *vma, 
  */
 static __always_inline __u32 memory_at(__u64 address)
 {
-	__u32 memory = PMT_MEMORY_UNKNOWN;
+	struct pmt_mapping found = {};
 
-	bpf_find_vma(bpf_get_current_task_btf(), address, see_vma, &memory, 0);
-	return memory;
+	bpf_find_vma(bpf_get_current_task_btf(), address, see_vma, &found, 0);
+	return found.memory;
 }
 
 static __always_inline __u32 kind_of(__u32 memory)

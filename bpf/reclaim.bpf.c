@@ -7,8 +7,9 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-#define PF_MEMALLOC 0x00000800 /* include/linux/sched.h: it reclaims, and may use the last reserves */
-#define HUGE_PAGES  512
+#define PF_MEMALLOC \
+	0x00000800 /* include/linux/sched.h: it reclaims, and may use the last reserves */
+#define HUGE_PAGES 512
 
 /* A huge page comes in one event, in the middle of its fault. */
 static __always_inline void note_huge(const struct pmt_rss_change *ch)

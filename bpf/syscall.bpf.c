@@ -21,6 +21,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define MADVISE_HUGEPAGE   14
 #define MADVISE_DONTNEED_L 24 /* MADV_DONTNEED_LOCKED */
 
+#define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: of 32 bits, which have other numbers */
+
 /* What is known before a call, by thread. */
 struct begun {
 	__u64 brk;
@@ -30,7 +32,7 @@ struct begun {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct begun);
 } begun_calls SEC(".maps");
@@ -140,13 +142,26 @@ static __always_inline bool effect_of(const struct pt_regs *regs, long ret, __u6
 	}
 }
 
+/* What was known before is of no use any more, also if it failed. */
+static __always_inline void forget_begun(const struct pt_regs *regs, __u64 thread)
+{
+	if (cfg_stacks & PMT_ENTER_EVENTS &&
+	    (regs->orig_ax == NR_BRK || regs->orig_ax == NR_MUNMAP))
+		bpf_map_delete_elem(&begun_calls, &thread);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct effect e = {.event = PMT_STACK_EVENTS};
 
-	if (!is_target(thread >> 32) || ret < 0 || !effect_of(regs, ret, thread, &e))
+	if (!is_target(thread >> 32))
 		return 0;
-	return put_down(EVENT_IN(e.event, e.memory), e.growth, e.shrink, 1);
+	if (bpf_get_current_task_btf()->thread_info.status & TS_COMPAT)
+		return 0;
+	if (ret >= 0 && effect_of(regs, ret, thread, &e))
+		put_down(EVENT_IN(e.event, e.memory), e.growth, e.shrink, 1);
+	forget_begun(regs, thread);
+	return 0;
 }

@@ -70,8 +70,8 @@ enum pmt_memory { PMT_MEMORY_KINDS(PMT_MEMORY_ID) PMT_MEMORIES };
 #define PMT_FAULT_EVENTS \
 	(PMT_BIT(FAULT_MINOR) | PMT_BIT(FAULT_MAJOR) | PMT_BIT(FAULT_COW) | PMT_BIT(FAULT_HUGE))
 #define PMT_ENTER_EVENTS (PMT_BIT(MUNMAP) | PMT_BIT(BRK)) /* something must be seen before */
-#define PMT_SYSCALL_EVENTS                                                                   \
-	(PMT_ENTER_EVENTS | PMT_BIT(MMAP) | PMT_BIT(MREMAP) | PMT_BIT(MADVISE_DONTNEED) |    \
+#define PMT_SYSCALL_EVENTS                                                                \
+	(PMT_ENTER_EVENTS | PMT_BIT(MMAP) | PMT_BIT(MREMAP) | PMT_BIT(MADVISE_DONTNEED) | \
 	 PMT_BIT(MADVISE_FREE) | PMT_BIT(MADVISE_HUGEPAGE))
 #define PMT_SWAP_EVENTS	  (PMT_BIT(SWAP_OUT) | PMT_BIT(SWAP_IN) | PMT_BIT(RECLAIM))
 #define PMT_CHANGE_EVENTS (PMT_SWAP_EVENTS | PMT_FAULT_EVENTS) /* each change of RSS matters */

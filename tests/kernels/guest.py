@@ -37,6 +37,7 @@ LIVE = (
     ('test_cgroup', ''),
     ('test_swap', ''),
     ('test_account', '^(heap|survivors|of each kind|forked child) '),
+    ('test_explain', '^(adds up: heap|heap as told|forged) '),
 )
 
 cases = live.Cases()
@@ -61,10 +62,10 @@ def output_of(command, env=None):
     # not a pipe: a child that a failed test leaves behind would keep it open
     with tempfile.TemporaryFile() as out:
         try:
-            status = subprocess.run(command, cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=200,
+            status = subprocess.run(command, cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=400,
                                     env=env, stdout=out, stderr=subprocess.STDOUT).returncode
         except subprocess.TimeoutExpired:
-            status = 'no end after 200 s'
+            status = 'no end after 400 s'
         out.seek(0)
         return status, live.show(out.read())
 

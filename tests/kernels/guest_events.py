@@ -249,6 +249,7 @@ def add(cases, series, python, batch):
                   memory)
     cases.add('%s: events huge' % series, liveevents.huge, python)
     cases.add('%s: events calls' % series, liveevents.calls, python)
+    cases.add('%s: events many' % series, liveevents.many, python)
     cases.add('%s: events stacks' % series, liveevents.stacks, python)
     for case in (swapped, reclaimed, held_back, killed):
         cases.add('%s: events %s' % (series, case.__name__.replace('_', ' ')), case, python, batch)

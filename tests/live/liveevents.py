@@ -123,6 +123,20 @@ def calls(interpreter):
                           '%s of no stack' % e)
 
 
+def many(interpreter):
+    """In many mappings in turn, and in one that becomes another: each fault has its memory."""
+    profile, pid, kernel = recorded(interpreter, 'fault', 'many')
+    found = {}
+    for frames, r in profile.rows('fault-minor', pid):
+        key = frames[0].name, r['memory']
+        found[key] = found.get(key, 0) + r['events']
+    touched = {k: n for k, n in found.items() if k[0].startswith('touch_')}
+    live.assert_equal(touched, {('touch_in_turn', 'anon'): 4 * 60, ('touch_in_turn', 'shmem'): 4 * 60,
+                                ('touch_shared', 'shmem'): 60, ('touch_fresh', 'anon'): 60},
+                      'faults')
+    assert_kernels(profile, pid, kernel)
+
+
 def stacks(interpreter):
     """The main thread's stack grows by faults; another's is a mapping that says so."""
     profile, pid, _ = recorded(interpreter, 'fault,mmap', 'stacks')

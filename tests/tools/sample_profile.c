@@ -32,14 +32,12 @@ static struct profile *make(const char *kind)
 
 static int parse_view(struct profile_view *view, const char *arg)
 {
-	enum profile_event event;
-
 	if (!strcmp(arg, "inverted"))
 		view->inverted = true;
 	else if (!strcmp(arg, "by-thread"))
 		view->by_thread = true;
-	else if (profile_event_from_name(arg, &event) == 0)
-		view->events |= 1u << event;
+	else if (profile_events_named(arg))
+		view->events |= profile_events_named(arg);
 	else
 		view->pid = atoi(arg);
 	return view->pid < 0 ? -1 : 0;

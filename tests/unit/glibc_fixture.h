@@ -48,7 +48,7 @@ struct scene {
 	unsigned int minor;
 	const struct glibc_layout *layout;
 	struct range ranges[NR_RANGES];
-	uint64_t hole; /* a page that is not there; 0: none */
+	uint64_t hole;		       /* a page that is not there; 0: none */
 	uint64_t claimed, claimed_end; /* by another, before malloc is walked */
 	char maps_text[4096];
 	/* once it is read */

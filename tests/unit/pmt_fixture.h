@@ -236,8 +236,7 @@ static inline bool profile_figures_equal(const struct profile *a, const struct p
 
 		if (x->stack != y->stack || x->thread != y->thread || x->event != y->event ||
 		    x->memory != y->memory || !profile_change_equal(&x->change, &y->change) ||
-		    x->first_ns != y->first_ns ||
-		    x->last_ns != y->last_ns)
+		    x->first_ns != y->first_ns || x->last_ns != y->last_ns)
 			return false;
 	}
 	for (uint32_t i = 0; i < a->nr_arenas; i++) {

@@ -296,11 +296,15 @@ static void counters_that_lag_are_said(void **state)
 {
 	struct explanation *e = fix_explanation();
 	struct explain_text how = {0};
-	_cleanup_free_ char *lags = NULL, *moved = NULL, *without = NULL;
+	_cleanup_free_ char *lags = NULL, *either = NULL, *moved = NULL, *without = NULL;
 
 	e->kernel.vm_rss -= 4096 * 11;
+	e->paused = true;
 	lags = print(e, NULL, &how);
 	expect(lags, " VmRSS 75,246,592: that counter lags, by 45,056\n");
+	e->paused = false;
+	either = print(e, NULL, &how);
+	expect(either, " VmRSS 75,246,592: it moved on, or that counter lags, by 45,056\n");
 	e->kernel.rollup_rss += 4096;
 	moved = print(e, NULL, &how);
 	expect(moved, " VmRSS 75,246,592, smaps_rollup 75,295,744: it changed meanwhile\n");
@@ -314,7 +318,7 @@ static void notes_say_what_is_in_no_row(void **state)
 {
 	struct explanation *e = fix_explanation();
 	struct explain_text how = {.width = 1000};
-	_cleanup_free_ char *text = NULL, *paused = NULL, *detailed = NULL;
+	_cleanup_free_ char *text = NULL, *paused = NULL, *moved = NULL, *detailed = NULL;
 
 	e->kernel.swap = 12 << 20;
 	e->rows[0].huge = 4 << 20;
@@ -347,8 +351,13 @@ static void notes_say_what_is_in_no_row(void **state)
 	e->heap.exact = false;
 	paused = print(e, NULL, &how);
 	expect_not(paused, "--pause");
-	expect(paused,
-	       "\nheap     not classified, its own checks failed: the chunks do not end at top\n");
+	expect(paused, "\nheap     one of its own checks failed, as it was read: the chunks do not "
+		       "end at top\n");
+	e->paused = false;
+	fix_row(e, MEMORY_HEAP_UNKNOWN, "", 4096);
+	moved = print(e, NULL, &how);
+	expect(moved, "\nheap     not classified, or not all of it, as it changed meanwhile or is "
+		      "damaged: the chunks do not end at top\n");
 	how.verbose = true;
 	detailed = print(e, NULL, &how);
 	expect(detailed, "\nunbacked guard pages 8.0 KiB");
@@ -367,7 +376,7 @@ static void the_verdict_is_last(void **state)
 			      {.text = "Second."}},
 		.remedies = {{.text = "freeing them returns 59.6 MiB."}},
 	};
-	_cleanup_free_ char *text = print(e, &v, &how);
+	_cleanup_free_ char *text = print(e, &v, &how), *copied = NULL;
 	const char *at = strstr(text, "\n\nverdict");
 
 	assert_non_null(at);
@@ -377,6 +386,11 @@ static void the_verdict_is_last(void **state)
 				"         are sparse.\n"
 				"         Second.\n"
 				"remedy   freeing them returns 59.6 MiB.\n");
+	/* what it says is not said twice */
+	expect(text, "\ncopies ");
+	v.sentences[1].finding = FINDING_COPIED;
+	copied = print(e, &v, &how);
+	expect_not(copied, "\ncopies ");
 	fix_explanation_free(e);
 }
 

@@ -84,7 +84,7 @@ static struct profile *with_events(void)
 	p->processes[0].causes[PROFILE_FAULT_MINOR][PROFILE_NO_FRAME] =
 		(struct profile_change){KIB(20), 0, 5};
 	p->processes[0].causes[PROFILE_CGROUP_HIGH][PROFILE_NO_STACK].events = 17;
-	p->events |= BIT(CGROUP_HIGH);
+	p->events |= BIT(CGROUP_HIGH) | BIT(OOM);
 	return p;
 }
 
@@ -155,6 +155,7 @@ static void text_tells_of_memory(void **state)
 	size_t len;
 	_cleanup_free_ char *faults = written(p, BIT(FAULT_MINOR), "text", &len);
 	_cleanup_free_ char *high = written(p, BIT(CGROUP_HIGH), "text", &len);
+	_cleanup_free_ char *oom = written(p, BIT(OOM), "text", &len);
 	_cleanup_free_ char *rss = written(p, BIT(RSS), "text", &len);
 
 	assert_non_null(strstr(faults, "minor faults by function"));
@@ -166,6 +167,7 @@ static void text_tells_of_memory(void **state)
 	assert_non_null(strstr(high, "      17  [of the memory cgroup]"));
 	assert_null(strstr(high, "by memory"));
 	assert_null(strstr(rss, "by memory"));
+	assert_string_equal(strstr(oom, "\nout of memory"), "\nout of memory: none\n");
 	profile_free(p);
 }
 
@@ -192,7 +194,7 @@ static void json_names_it(void **state)
 	int anon = 0, unknown = 0;
 
 	assert_non_null(doc);
-	json_array_foreach(json_object_get(doc, "rows"), at, row) {
+	json_array_foreach (json_object_get(doc, "rows"), at, row) {
 		const char *memory = json_string_value(json_object_get(row, "memory"));
 
 		assert_non_null(memory);
@@ -202,10 +204,10 @@ static void json_names_it(void **state)
 	assert_int_equal(anon, 1);
 	assert_int_equal(unknown, (int)p->nr_rows - 3);
 	high = json_object_get(json_object_get(doc, "attribution"), "cgroup-high");
-	assert_int_equal(json_integer_value(json_object_get(
-				 json_object_get(json_object_get(high, "causes"), "no_stack"),
-				 "events")),
-			 17);
+	assert_int_equal(
+		json_integer_value(json_object_get(
+			json_object_get(json_object_get(high, "causes"), "no_stack"), "events")),
+		17);
 	json_decref(doc);
 	profile_free(p);
 }

@@ -50,9 +50,8 @@ int event_list_print(void)
 		const char *why = NULL;
 		bool has = trace_has_event((enum pmt_stack_event)e, &why);
 
-		printf("%-4s %-17s %s\n%-22s from %s\n", has ? "yes" : "no",
-		       profile_event_name(e), profile_event_what(e), "",
-		       profile_event_source(e));
+		printf("%-4s %-17s %s\n%-22s from %s\n", has ? "yes" : "no", profile_event_name(e),
+		       profile_event_what(e), "", profile_event_source(e));
 		if (!has)
 			printf("%-22s not here: %s\n", "", why);
 	}
@@ -69,8 +68,8 @@ int events_check(unsigned int events, struct fault *f)
 			continue;
 		if (e == PROFILE_RSS) /* RSS is then as of each look */
 			continue;
-		fault_set(f, ENOTSUP, "this kernel does not tell of %s: %s",
-			  profile_event_name(e), why);
+		fault_set(f, ENOTSUP, "this kernel does not tell of %s: %s", profile_event_name(e),
+			  why);
 		fault_hint(f, "pymemtrace-bpf record --event list says what there is");
 		return -ENOTSUP;
 	}

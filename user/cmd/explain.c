@@ -60,9 +60,9 @@ static int write_map(const struct series *s, const struct explanation *e,
 {
 	FILE *out = s->sink.f;
 	const struct explain_map_text how = {
-		.width = terminal_width(out),
-		.utf8 = terminal_utf8(out),
-		.colour = terminal_colour(out),
+		.width = terminal_width(s->sink.fd),
+		.utf8 = terminal_utf8(s->sink.fd),
+		.colour = terminal_colour(s->sink.fd),
 	};
 
 	if (format_is(s->o, "svg"))
@@ -76,7 +76,7 @@ static int write_one(const struct series *s, const struct explained *x, const st
 	const struct explain_text how = {
 		.verbose = s->o->verbose > 0,
 		.interval = s->o->has_interval,
-		.width = terminal_width(s->sink.f),
+		.width = terminal_width(s->sink.fd),
 		.cgroup_rate = cgroup_rate_steady(&x->rate, &growth) ? growth.bytes_per_second : 0,
 	};
 	struct verdict v;
@@ -86,6 +86,8 @@ static int write_one(const struct series *s, const struct explained *x, const st
 	verdict_of(e, &v);
 	if (format_is(s->o, "json"))
 		return write_json(s, e, &v);
+	if (x > s->v) /* another is above it */
+		fputc('\n', s->sink.f);
 	return explain_print(s->sink.f, e, &v, &how);
 }
 

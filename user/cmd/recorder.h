@@ -27,8 +27,8 @@ struct recorder {
 	struct pmt_writer *writer; /* NULL: one of report's formats, at the end */
 	bool progress;		   /* a line on the terminal */
 	struct recorder_cgroups cgroups;
-	bool arenas;		   /* those alive at the end are listed */
-	int64_t began_ns;	   /* monotonic */
+	bool arenas;	  /* those alive at the end are listed */
+	int64_t began_ns; /* monotonic */
 	bool failed, broken;
 	struct fault why;
 };

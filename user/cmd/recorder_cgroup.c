@@ -97,8 +97,9 @@ void recorder_cgroup(struct recorder_cgroups *r, struct profile *p, const struct
 		if (now.version)
 			look(r, &now, pid);
 		else if (!r->told)
-			report_note(o, "pid %d is in no memory cgroup that is to be seen from here: "
-				       "its counts are missing",
+			report_note(o,
+				    "pid %d is in no memory cgroup that is to be seen from here: "
+				    "its counts are missing",
 				    (int)pid);
 		r->told |= !now.version;
 	}

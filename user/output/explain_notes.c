@@ -161,7 +161,11 @@ static void note_heap(struct notes *n, const struct explanation *e, bool verbose
 	if (!e->has_heap)
 		return;
 	if (!h->exact)
-		note(n, "heap", "not classified, its own checks failed: %s",
+		note(n, "heap", "%s, %s: %s",
+		     explanation_bytes(e, MEMORY_HEAP_UNKNOWN, MEMORY_HEAP_UNKNOWN)
+			     ? "not classified, or not all of it"
+			     : "one of its own checks failed",
+		     e->paused ? "as it was read" : "as it changed meanwhile or is damaged",
 		     reason(why, sizeof(why), h->why_not, sizeof(h->why_not)));
 	if (verbose)
 		note(n, h->exact ? "heap" : "",
@@ -183,13 +187,23 @@ static void note_unbacked(struct notes *n, const struct explanation_kernel *k)
 		     size_of(guard, k->guard), size_of(zero, k->zero));
 }
 
-void explain_print_notes(FILE *out, const struct explanation *e, const struct explain_text *how)
+static bool says(const struct verdict *v, enum finding what)
+{
+	for (size_t i = 0; v && i < v->nr_sentences; i++)
+		if (v->sentences[i].finding == what)
+			return true;
+	return false;
+}
+
+void explain_print_notes(FILE *out, const struct explanation *e, const struct verdict *v,
+			 const struct explain_text *how)
 {
 	struct notes n = {.out = out, .width = how->width};
 
 	note_approximate(&n, e);
 	note_shared(&n, &e->kernel);
-	note_copies(&n, e);
+	if (!says(v, FINDING_COPIED))
+		note_copies(&n, e);
 	note_besides(&n, &e->kernel);
 	note_huge(&n, e);
 	if (how->verbose)

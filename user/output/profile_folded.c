@@ -143,9 +143,9 @@ static size_t collect(const struct writer *w, enum profile_event e, struct folde
 
 		if (r->event != e || (w->view->pid && w->view->pid != pid))
 			continue;
-		lines[nr++] = (struct folded){
-			pid, r->stack, w->view->by_thread ? r->thread : PROFILE_NONE, r->memory,
-			r->change};
+		lines[nr++] = (struct folded){pid, r->stack,
+					      w->view->by_thread ? r->thread : PROFILE_NONE,
+					      r->memory, r->change};
 	}
 	if (nr)
 		qsort(lines, nr, sizeof(*lines), compare);

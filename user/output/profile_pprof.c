@@ -78,7 +78,8 @@ static void emit_sample(struct sampler *g, uint64_t *locations, size_t nr, enum 
 			values[nr_values] = c->growth;
 			values[nr_values + 1] = c->shrink;
 			if (profile_event_is_kernels(event))
-				values[nr_values + 2] = (int64_t)min(c->events, (uint64_t)INT64_MAX);
+				values[nr_values + 2] =
+					(int64_t)min(c->events, (uint64_t)INT64_MAX);
 		}
 		nr_values += profile_event_is_kernels(g->events[i]) ? 3 : 2;
 	}

@@ -246,6 +246,14 @@ static void print_memories(FILE *out, const struct profile *p, const struct prof
 		fputc('\n', out);
 }
 
+static bool nothing_seen(const struct profile *p, const struct profile_select *s)
+{
+	struct profile_account a;
+
+	profile_account(p, s, &a);
+	return !a.attributed.events && !a.unattributed.events;
+}
+
 static int print_event(FILE *out, const struct profile *p, const struct profile_view *view,
 		       enum profile_event e)
 {
@@ -254,8 +262,13 @@ static int print_event(FILE *out, const struct profile *p, const struct profile_
 					 .inverted = view->inverted,
 					 .by_thread = view->by_thread,
 					 .brief = true};
-	int err = profile_print_tree(out, p, &s, view->min_bytes);
+	int err;
 
+	if (profile_event_is_kernels(e) && nothing_seen(p, &s)) {
+		fprintf(out, "\n%s: none\n", profile_event_title(e));
+		return 0;
+	}
+	err = profile_print_tree(out, p, &s, view->min_bytes);
 	if (!err)
 		err = profile_print_flat(out, p, &s, view);
 	if (!err && e == PROFILE_ARENA)

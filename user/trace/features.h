@@ -22,10 +22,10 @@ enum feature {
 	FEATURE_TASK_ITER,
 	FEATURE_RINGBUF,
 	FEATURE_STACK_WALK, /* bpf_loop, since 5.17 */
-	FEATURE_FAULTS,	  /* software events and tracepoints of page faults, with programs */
-	FEATURE_SYSCALLS, /* tp_btf/sys_enter, sys_exit */
-	FEATURE_RECLAIM,  /* tp_btf/mm_vmscan_memcg_reclaim_end, ..._direct_reclaim_end */
-	FEATURE_OOM,	  /* tp_btf/mark_victim */
+	FEATURE_FAULTS,	    /* software events and tracepoints of page faults, with programs */
+	FEATURE_SYSCALLS,   /* tp_btf/sys_enter, sys_exit */
+	FEATURE_RECLAIM,    /* tp_btf/mm_vmscan_memcg_reclaim_end, ..._direct_reclaim_end */
+	FEATURE_OOM,	    /* tp_btf/mark_victim */
 	FEATURE_UPROBE_MULTI,
 	FEATURE_PERF_UPROBE,
 	FEATURE_MEM, /* /proc/PID/mem of another process */

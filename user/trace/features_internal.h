@@ -6,8 +6,8 @@
 #include <bpf/bpf.h>
 #include <stddef.h>
 
-int feature_yes(char *detail, size_t size, const char *what);		/* 1 */
-int feature_no(char *detail, size_t size, const char *what, int err);	/* 0 */
+int feature_yes(char *detail, size_t size, const char *what);	      /* 1 */
+int feature_no(char *detail, size_t size, const char *what, int err); /* 0 */
 
 /* The smallest program of a type; its fd, or -errno. */
 int feature_load_program(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Attached in this order: on_rss_change looks at what on_rss_stat has just left for it. */
 /* clang-format off */
 const struct probe probes[] = {
 	{"rss", "on_rss_stat", PROBE_TRACEPOINT, WHEN_ALWAYS, 0, false, FEATURE_RSS_STAT,
@@ -32,18 +33,18 @@ const struct probe probes[] = {
 	 "1 us per entry and per exit of a Python function", 0, 0},
 	{"entry", "on_entry", PROBE_ENTRY, WHEN_PROGRAMS, 0, true, FEATURE_BPF, "once per program", 0, 0},
 	{"user-fault", "on_user_fault", PROBE_TRACEPOINT, WHEN_EVENTS, 0, true, FEATURE_FAULTS,
-	 "0.05 us per page fault of any process", PMT_FAULT_EVENTS, 0},
+	 "0.1 us per page fault of any process", PMT_FAULT_EVENTS, 0},
 	{"kernel-fault", "on_kernel_fault", PROBE_TRACEPOINT, WHEN_EVENTS, 0, true, FEATURE_FAULTS,
 	 "as user-fault", PMT_FAULT_EVENTS, 0},
 	{"minor-fault", "on_minor_fault", PROBE_FAULTS, WHEN_EVENTS, 0, true, FEATURE_FAULTS,
-	 "0.1 us per page fault of any process, a walk per fault of a target's", PMT_FAULT_EVENTS,
+	 "0.5 us per page fault of any process, 4 us per fault of a target's", PMT_FAULT_EVENTS,
 	 PERF_COUNT_SW_PAGE_FAULTS_MIN},
 	{"major-fault", "on_major_fault", PROBE_FAULTS, WHEN_EVENTS, 0, true, FEATURE_FAULTS,
 	 "as minor-fault", PMT_FAULT_EVENTS, PERF_COUNT_SW_PAGE_FAULTS_MAJ},
 	{"sys-enter", "on_sys_enter", PROBE_TRACEPOINT, WHEN_EVENTS, 0, true, FEATURE_SYSCALLS,
-	 "0.1 us per system call of any process", PMT_ENTER_EVENTS, 0},
+	 "0.2 us per system call of any process", PMT_ENTER_EVENTS, 0},
 	{"sys-exit", "on_sys_exit", PROBE_TRACEPOINT, WHEN_EVENTS, 0, true, FEATURE_SYSCALLS,
-	 "0.1 us per system call of any process", PMT_SYSCALL_EVENTS, 0},
+	 "0.2 us per system call of any process", PMT_SYSCALL_EVENTS, 0},
 	{"rss-change", "on_rss_change", PROBE_TRACEPOINT, WHEN_EVENTS, 0, true, FEATURE_RSS_STAT,
 	 "0.05 us per change of any process's RSS", PMT_CHANGE_EVENTS, 0},
 	{"cgroup-reclaim", "on_cgroup_reclaim", PROBE_TRACEPOINT, WHEN_EVENTS, 0, true,

@@ -206,7 +206,29 @@ def ask_huge(times, pages):
         check(libc.madvise(kept[i], pages * PAGE, HUGEPAGE))
 
 
+def touch_in_turn(regions, pages):
+    """More mappings than anybody remembers."""
+    for i in range(pages):
+        for address in regions:
+            libc.memset(address + i * PAGE, 1, 1)
+
+
+def many():
+    regions = [new(ROUND, flags) for flags in (PRIVATE | ANONYMOUS, SHARED | ANONYMOUS) * 4]
+    for address in regions[::2]:
+        libc.madvise(address, ROUND * PAGE, 15)
+    touch_in_turn(regions, ROUND)
+    # other memory at the same address
+    again = regions[0]
+    assert libc.mmap(again, ROUND * PAGE, 3, SHARED | ANONYMOUS | 0x10, -1, 0) == again
+    touch_shared(again, ROUND)
+    assert libc.mmap(again, ROUND * PAGE, 3, PRIVATE | ANONYMOUS | 0x10, -1, 0) == again
+    libc.madvise(again, ROUND * PAGE, 15)
+    touch_fresh(again, ROUND)
+
+
 kept = []
+ROUND = 60
 CALLS = [map_some, map_shared, map_badly, unmap_some, remap_larger, remap_smaller, give_back,
          give_lazily, ask_huge, grow_break, shrink_break]
 # calls and pages of each; map_shared's are what unmap_some removes
@@ -253,6 +275,10 @@ def main():
     elif sys.argv[1] == 'stacks':
         point()
         stacks()
+    elif sys.argv[1] == 'many':
+        many()
+        point()
+        many()
     else:
         prepare, pages = globals()[sys.argv[1]], int(sys.argv[2])
         touch, address = prepare(pages)
