@@ -42,6 +42,7 @@ struct explanation {
 	int64_t pause_ns;
 	uint32_t threads, readings; /* readings: how often it was read until it held still */
 	struct explanation_kernel kernel;
+	uint64_t parent_anon; /* RssAnon of the parent, if that runs the same program; else 0 */
 
 	/* the largest first */
 	struct explanation_row *rows;
