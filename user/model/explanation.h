@@ -64,6 +64,9 @@ struct explanation {
 
 void explanation_done(struct explanation *e);
 
+/* Whether it is approximate for a reason that --pause would cure; what is swapped out stays unread. */
+bool explanation_pause_helps(const struct explanation *e);
+
 /* Sum of the rows of a kind; of all kinds from first to last, both included. */
 uint64_t explanation_bytes(const struct explanation *e, enum memory_kind first,
 			   enum memory_kind last);

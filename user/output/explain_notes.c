@@ -69,7 +69,7 @@ static void note_approximate(struct notes *n, const struct explanation *e)
 	reason(why, sizeof(why), e->approximate_why, sizeof(e->approximate_why));
 	note(n, "caution", "these figures are approximate: %s%s",
 	     *why ? why : "it changed while it was read",
-	     e->paused ? "" : "; --pause stops the process while it is read");
+	     explanation_pause_helps(e) ? "; --pause stops the process while it is read" : "");
 }
 
 static void note_shared(struct notes *n, const struct explanation_kernel *k)
