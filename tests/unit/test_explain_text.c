@@ -328,6 +328,7 @@ static void notes_say_what_is_in_no_row(void **state)
 	e->approximate = true;
 	e->paused = false;
 	strcpy(e->approximate_why, "it grew by 8 KiB while it was read");
+	e->kernel.rollup_rss = e->total + 8192;
 	e->kernel.guard = 8192;
 	e->cgroup = (struct memory_cgroup){.version = 2,
 					   .path = fix_copy("/pod"),
