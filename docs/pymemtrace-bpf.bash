@@ -35,7 +35,7 @@ _pymemtrace_bpf() {
 		fi
 	done
 	case ${COMP_WORDS[1]:-} in
-	record | calls | snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
+	record | calls | explain | snapshot | list | report | diff | doctor) command=${COMP_WORDS[1]} ;;
 	esac
 	# "--format=j" comes as three words
 	if [ "$cur" = = ]; then
@@ -57,6 +57,7 @@ _pymemtrace_bpf() {
 		case $command in
 		record) i='pmt text folded svg pprof speedscope json' ;;
 		report) i='text folded svg pprof speedscope json' ;;
+		explain) i='text json svg' ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$i" -- "$cur")
 		return ;;
@@ -117,6 +118,10 @@ _pymemtrace_bpf() {
 		options+=' --threshold --no-exits --max-overhead --allow-slow --top --sort --strict'
 		options+=' --as-root --'
 		;;
+	explain)
+		options+=' --pid --children --interval --reports --duration --pause --map --strict'
+		options+=' --include --exclude'
+		;;
 	snapshot) options+=' --pid --children --pause --strict --include --exclude' ;;
 	list) options+=' --pid --children --top --sort --include --exclude' ;;
 	report) options+=' --event --inverted --by --min --top --sort --strict' ;;
@@ -126,7 +131,7 @@ _pymemtrace_bpf() {
 		[ "$COMP_CWORD" = 1 ] && options+=' --version --json-schema'
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	elif [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'stat record calls snapshot list report diff doctor help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'stat record calls explain snapshot list report diff doctor help' -- "$cur")
 	elif [ "$command" = diff ] || [ "$command" = report ]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames 2>/dev/null

@@ -157,6 +157,17 @@ record-pmt: $(B)/write_pmt	## write the recordings of the golden tests and the f
 
 .PHONY: record-pmt
 
+# The same of explanations.
+$(B)/write_explanation: $(B)/tests/tools/write_explanation.o $(B)/user.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ldflags) $(LDFLAGS) $^ -o $@ -lcmocka $(libs)
+
+record-explanations: $(B)/write_explanation	## write the explanations of the golden tests and the fuzzer anew
+	$(Q)for n in a b; do $< $$n >tests/golden/data/explain.$$n.json || exit 1; done
+	$(Q)for n in full bare; do $< $$n >tests/fuzz/corpus/json/explanation-$$n || exit 1; done
+
+.PHONY: record-explanations
+
 # Profiles made by hand, in every format, for tests/unit/test_svg and tests/formats.
 tests: $(B)/sample_profile
 

@@ -18,6 +18,7 @@ CAUSES = {
     "other_task": "[by another task]", "exec": "[program replaced]",
     "table_full": "[table of stacks full]", "record_lost": "[stack lost]",
     "remainder": "[sampling remainder]", "unexplained": "[unexplained]",
+    "no_stack": "[of the memory cgroup]",
 }
 
 

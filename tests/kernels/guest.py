@@ -32,6 +32,14 @@ LACKS = {
 }.get(SERIES, set())
 RSS_BATCH = 64 * PAGE if 'rss_exact' in LACKS else 0  # per thread and kind
 
+# Live tests that need a kernel of their own, or are about what kernels do otherwise: (name, cases)
+LIVE = (
+    ('test_cgroup', ''),
+    ('test_swap', ''),
+    ('test_account', '^(heap|survivors|of each kind|own arenas|untouched|forked child) '),
+    ('test_explain', '^(adds up: heap|heap as told|forged) '),
+)
+
 cases = live.Cases()
 
 
@@ -49,28 +57,47 @@ def doctor():
     assert 'stat can fully work here' in text, text
 
 
-def bpf_layer(binary):
-    """One cmocka binary; its own lines become ours, so that each test has its name and kernel."""
-    name = os.path.basename(binary)
+def output_of(command, env=None):
+    """(status, text) of a test of another layer."""
     # not a pipe: a child that a failed test leaves behind would keep it open
     with tempfile.TemporaryFile() as out:
         try:
-            status = subprocess.run([binary], cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=100,
-                                    stdout=out, stderr=subprocess.STDOUT).returncode
+            status = subprocess.run(command, cwd=live.TOP, stdin=subprocess.DEVNULL, timeout=400,
+                                    env=env, stdout=out, stderr=subprocess.STDOUT).returncode
         except subprocess.TimeoutExpired:
-            status = 'no end after 100 s'
+            status = 'no end after 400 s'
         out.seek(0)
-        text = live.show(out.read())
+        return status, live.show(out.read())
+
+
+def cmocka(layer, binary):
+    """One binary; its own lines become ours, so that each test has its name and kernel."""
+    name = os.path.basename(binary)
+    status, text = output_of([binary])
     lines = re.findall(r'^\[ +(OK|FAILED|SKIPPED) +\] ([^\n:]+)$', text, re.M)
     assert lines, '%s: status %s, no test: %s' % (name, status, text[-600:])
     failed = sorted({test for state, test in lines if state == 'FAILED'})
     for state, test in sorted(set(lines)):
         if state == 'OK':
-            print('ok %s: bpf %s %s' % (SERIES, name, test), flush=True)
+            print('ok %s: %s %s %s' % (SERIES, layer, name, test), flush=True)
         elif state == 'SKIPPED':
-            print('skip %s: bpf %s %s: skipped by the test' % (SERIES, name, test), flush=True)
+            print('skip %s: %s %s %s: skipped by the test' % (SERIES, layer, name, test), flush=True)
     assert not failed and status == 0, 'status %s, failed: %s: %s' % (
         status, ', '.join(failed), text[-1500:])
+
+
+def live_layer(name, cases_like, given):
+    """Cases of a live test, with the interpreters of the guest; "ok heap trixie-3.13" becomes
+    "ok 6.12: live test_account heap trixie-3.13"."""
+    env = dict(os.environ, PMT_OWN_KERNEL='1', PMT_INTERPRETERS=given)
+    script = os.path.join(live.TOP, 'tests', 'live', name)
+    status, text = output_of([sys.executable, '-B', script, cases_like], env)
+    lines = re.findall(r'^(ok|not ok|skip|absent) ([^\n]+)$', text, re.M)
+    assert lines, '%s: status %s, no test: %s' % (name, status, text[-600:])
+    for state, rest in lines:
+        print('%s %s: live %s %s' % (state, SERIES, name, rest), flush=True)
+    # failed cases have lines of their own; why is in the traceback
+    assert status == 0, 'status %s: %s' % (status, text[-1500:])
 
 
 def target(interpreter, scenario):
@@ -208,16 +235,22 @@ def main():
     del sys.argv[1:]
     cases.add(SERIES + ': doctor', doctor)
     for binary in sorted(glob.glob(os.path.join(live.BUILD, 'tests/bpf/test_*'))):
-        cases.add('%s: bpf %s' % (SERIES, os.path.basename(binary)), bpf_layer, binary)
+        cases.add('%s: bpf %s' % (SERIES, os.path.basename(binary)), cmocka, 'bpf', binary)
+    for binary in sorted(glob.glob(os.path.join(live.BUILD, 'tests/unit/test_*'))):
+        cases.add('%s: unit %s' % (SERIES, os.path.basename(binary)), cmocka, 'unit', binary)
+    given = ''
     for path in PYTHONS:
         name = os.path.basename(path)
         version = subprocess.run([path, '-V'], stdout=subprocess.PIPE).stdout.decode().split()[1]
         python = Interpreter(name, '/', path, version, 'stripped')
+        given += '%s\t/\t%s\t%s\tstripped\n' % (name, path, version)
         some = [record] if path == PYTHONS[0] else []
         if path == PYTHONS[0]:
             guest_events.add(cases, SERIES, python, RSS_BATCH)
         for case in [snapshot, stat_reports, stat_events, record_exact] + some:
             cases.add('%s: %s %s' % (SERIES, name, case.__name__.replace('_', ' ')), case, python)
+    for name, like in LIVE:
+        cases.add('%s: live %s' % (SERIES, name), live_layer, name, like, given)
     if SERIES == '6.1':  # of the Debian that the README names
         cases.add(SERIES + ': demo', demo)
     without_khugepaged()

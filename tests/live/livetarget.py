@@ -21,6 +21,10 @@ ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 # What live requires: Debian's own builds. Any other interpreter is welcome, none is needed.
 REQUIRED = ('system-3.11', 'trixie-3.13', 'forky-3.14', 'forky-3.15')
 
+# In a guest of tests/kernels: what is there, as interpreters.sh prints it, whatever is asked for. Nothing
+# else is required, and what is left behind goes with the guest, which has no setpriv either.
+GIVEN = os.environ.get('PMT_INTERPRETERS')
+
 
 class Interpreter:
     def __init__(self, name, root, path, version, shape):
@@ -33,6 +37,8 @@ class Interpreter:
         """argv that runs it; the process dies with the thread that starts it."""
         argv = [self.path] + list(args)
         in_root = self.root != '/'
+        if GIVEN:
+            return argv
         if namespaces:
             start = ['unshare', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc']
             if in_root:
@@ -44,8 +50,8 @@ class Interpreter:
 
 def _list(*patterns):
     script = os.path.join(live.TOP, 'tests', 'tools', 'interpreters.sh')
-    out = subprocess.run([script] + list(patterns), stdout=subprocess.PIPE,
-                         stdin=subprocess.DEVNULL, timeout=600).stdout.decode()
+    out = GIVEN or subprocess.run([script] + list(patterns), stdout=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, timeout=600).stdout.decode()
     found, missing = [], []
     for line in out.splitlines():
         if line.startswith('#missing '):
@@ -70,7 +76,7 @@ def add_missing(cases, *patterns):
     found, missing = interpreters(*patterns)
     names = [i.name for i in found] + [name for name, _ in missing]
     missing = missing + [(name, 'not found') for name in REQUIRED if name not in names
-                         and not patterns]
+                         and not patterns and not GIVEN]
 
     def say(name, why):
         if name in REQUIRED:
@@ -91,7 +97,7 @@ def one(*patterns):
 
 def debian():
     """Debian's own stripped 3.11, which every run has."""
-    return one('system-3.11')
+    return one() if GIVEN else one('system-3.11')
 
 
 def some(*patterns):

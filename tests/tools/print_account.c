@@ -129,6 +129,7 @@ static json_t *pools_json(const struct pool_stats *p)
 	SET(sparse_resident);
 	SET(returned_arenas);
 	SET(returned_bytes);
+	SET(returned_unsure);
 #undef SET
 	for (int i = 0; i < POOL_FILLS; i++)
 		json_array_append_new(fills, json_integer((json_int_t)p->fills[i]));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prints, as JSON, the memory cgroup of a process, for tests/live/test_cgroup; then its text, and with
- * a third argument what a series of readings says, one for each line of standard input:
+ * Prints, as JSON, the memory cgroup of a process, for tests/live/test_cgroup; then its text. With a
+ * third argument a series of them, one for each line of standard input, an empty line behind each:
  *
  *	print_cgroup PID
  *	{"version": 2, "path": "/kubepods/pod1", "usage": 3579904, "limit": -1, ...}
@@ -88,6 +88,8 @@ static int print_one(const struct target *t, struct cgroup_rate *rate, struct fa
 	}
 	print_json(&c);
 	cgroup_print(stdout, &c, sum.pss, growth.bytes_per_second);
+	if (rate)
+		putchar('\n');
 	fflush(stdout);
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  *	sample_map svg|blocks|ascii|colour KIND [WIDTH]
  *
- * KIND: fragmented, hostile, many, sparse, empty (tests/unit/map_fixture.h).
+ * KIND: fragmented, old, hostile, many, sparse, empty (tests/unit/map_fixture.h).
  */
 #include "../unit/map_fixture.h"
 

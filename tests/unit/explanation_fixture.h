@@ -122,6 +122,42 @@ static inline void fix_explanation_free(struct explanation *e)
 	free(e);
 }
 
+/* Five seconds on: a thread more, and free blocks that came into use, so that their group is as large. */
+static inline struct explanation *fix_later(void)
+{
+	struct explanation *e = fix_explanation();
+
+	e->time_ns += 5000000000;
+	e->rows[0].exclusive = e->rows[0].bytes -= 4096;
+	e->rows[2].bytes += 4096;
+	e->rows[1].bytes += 40960;
+	e->total += 40960;
+	fix_row(e, MEMORY_STACK, "thread 4711", 8192);
+	fix_kernel(e);
+	e->kernel.swap = 4096;
+	return e;
+}
+
+static inline void fix_cgroup(struct explanation *e)
+{
+	e->cgroup = (struct memory_cgroup){.version = 2,
+					   .path = fix_copy("/kubepods/pod1/c"),
+					   .usage = 300u << 20,
+					   .limit = 512u << 20,
+					   .high = CGROUP_NO_LIMIT,
+					   .peak = CGROUP_UNKNOWN,
+					   .limit_path = fix_copy("/kubepods/pod1"),
+					   .room = 212u << 20,
+					   .room_path = fix_copy("/kubepods"),
+					   .room_high = true,
+					   .swap_limit = CGROUP_NO_LIMIT,
+					   .anon = 200u << 20,
+					   .file_inactive = CGROUP_UNKNOWN,
+					   .events_max = 3,
+					   .pressure_some_us = CGROUP_UNKNOWN,
+					   .processes = 7};
+}
+
 /* Any rows, with names that other rows have too, at the most nr_rows of them. */
 static inline struct explanation *fix_random(unsigned int *seed, size_t nr_rows)
 {

@@ -48,7 +48,8 @@ struct scene {
 	unsigned int minor;
 	const struct glibc_layout *layout;
 	struct range ranges[NR_RANGES];
-	uint64_t hole; /* a page that is not there; 0: none */
+	uint64_t hole;		       /* a page that is not there; 0: none */
+	uint64_t claimed, claimed_end; /* by another, before malloc is walked */
 	char maps_text[4096];
 	/* once it is read */
 	struct maps maps;
@@ -349,6 +350,9 @@ static inline int scene_read(struct scene *s)
 			if (!err && bit & 1)
 				err = account_pages(s->account, at, at + MEM_PAGE, 0);
 		}
+	if (!err && s->claimed_end)
+		err = account_area(s->account, s->claimed, s->claimed_end, MEMORY_PY_LIVE, NULL,
+				   NULL);
 	if (!err)
 		err = glibc_open(&s->g, NULL, &s->maps, s->mem, &s->fault);
 	if (!err)

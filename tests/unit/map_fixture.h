@@ -23,6 +23,7 @@
 /*
  * fragmented: 40 arenas, of which every tenth is full and the others hold a few blocks a pool; a heap
  *	of 24 MiB that is free but for its ends, 2 heaps of threads, 3 mmapped chunks
+ * old: the same, with pools of 4 KiB
  * hostile: the same, of a process whose arguments are markup
  * many: 5000 arenas, 64 heaps of threads, 4000 chunks far apart
  * sparse: chunks of a terabyte, each with a page here and there
@@ -126,7 +127,7 @@ static inline void map_case_open(struct map_case *c, const char *kind)
 
 	*c = (struct map_case){.a = account_new()};
 	memory_map_watch(&c->map, c->a);
-	if (!strcmp(kind, "fragmented") || !strcmp(kind, "hostile"))
+	if (!strcmp(kind, "fragmented") || !strcmp(kind, "hostile") || !strcmp(kind, "old"))
 		map_fill_fragmented(c, 40);
 	else if (!strcmp(kind, "many"))
 		map_fill_many(c);
@@ -134,6 +135,8 @@ static inline void map_case_open(struct map_case *c, const char *kind)
 		map_fill_sparse(c);
 	else if (strcmp(kind, "empty"))
 		c->err = -1;
+	c->e.has_pools = true;
+	c->e.pools.pool_bytes = strcmp(kind, "old") ? 16384 : 4096;
 	c->e.process.pid = 4242;
 	c->e.process.cmdline =
 		strdup(!strcmp(kind, "hostile") ? MAP_HOSTILE_ARG : "/usr/bin/python3 app.py");

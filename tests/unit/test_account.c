@@ -261,6 +261,28 @@ static void invented_areas_cost_nothing(void **state)
 	sheet_done(&s);
 }
 
+static void what_is_claimed_is_known(void **state)
+{
+	struct account *a = open_account();
+
+	pages(a, 0, 100, 0);
+	assert_int_equal(account_unclaimed(a, 5), 5);
+	area(a, 2 * PAGE, 4 * PAGE, MEMORY_BSS, NULL);
+	area(a, 6 * PAGE, 7 * PAGE, MEMORY_BSS, NULL);
+	area(a, 4 * PAGE, 5 * PAGE + 1, MEMORY_BSS, NULL);
+	area(a, 200 * PAGE, 300 * PAGE, MEMORY_BSS, NULL); /* nothing is there */
+	assert_int_equal(account_unclaimed(a, 2 * PAGE - 1), 2 * PAGE - 1);
+	assert_int_equal(account_unclaimed(a, 2 * PAGE), 5 * PAGE + 1);
+	assert_int_equal(account_unclaimed(a, 5 * PAGE), 5 * PAGE + 1);
+	assert_int_equal(account_unclaimed(a, 5 * PAGE + 1), 5 * PAGE + 1);
+	assert_int_equal(account_unclaimed(a, 6 * PAGE - 1), 6 * PAGE - 1);
+	assert_int_equal(account_unclaimed(a, 7 * PAGE - 1), 7 * PAGE);
+	assert_int_equal(account_unclaimed(a, 7 * PAGE), 7 * PAGE);
+	assert_int_equal(account_unclaimed(a, 250 * PAGE), 250 * PAGE);
+	assert_int_equal(account_unclaimed(a, UINT64_MAX), UINT64_MAX);
+	account_free(a);
+}
+
 static void each_kind_has_names(void **state)
 {
 	for (int i = 0; i < MEMORY_KINDS; i++) {
@@ -481,6 +503,7 @@ int main(void)
 		cmocka_unit_test(names_are_copied_and_bounded),
 		cmocka_unit_test(too_many_names_share_one),
 		cmocka_unit_test(invented_areas_cost_nothing),
+		cmocka_unit_test(what_is_claimed_is_known),
 		cmocka_unit_test(each_kind_has_names),
 		cmocka_unit_test(random_accounts),
 		cmocka_unit_test(many_of_everything),

@@ -294,10 +294,10 @@ static void it_is_printed(void **state)
 	struct memory_cgroup c = cgroup();
 
 	assert_printed(&c, 2 * GIB, 0,
-		       "cgroup    /kubepods/pod1: 3.0 GiB of 4.0 GiB (this process 67 % of it), "
+		       "cgroup   /kubepods/pod1: 3.0 GiB of 4.0 GiB (this process 67 % of it), "
 		       "peak 3.5 GiB, 7 processes\n"
-		       "          events: high 0, max 12, oom 0, oom_kill 0\n"
-		       "          page cache that goes first: 200.0 MiB\n");
+		       "         events: high 0, max 12, oom 0, oom_kill 0\n"
+		       "         page cache that goes first: 200.0 MiB\n");
 	/* all that there can be */
 	c.limit_path = (char[]){"/kubepods"};
 	c.room_path = (char[]){"/"};
@@ -311,13 +311,13 @@ static void it_is_printed(void **state)
 	c.processes = 1;
 	assert_printed(
 		&c, 9 * GIB, 2.5 * MIB,
-		"cgroup    /kubepods/pod1: 3.0 GiB of 4.0 GiB, the limit of /kubepods "
+		"cgroup   /kubepods/pod1: 3.0 GiB of 4.0 GiB, the limit of /kubepods "
 		"(this process 100 % of it), peak 3.5 GiB, 1 process\n"
-		"          800.0 MiB left of the memory.high of /; slowed down from 3.5 GiB on\n"
-		"          events: high 0, max 12, oom 0, oom_kill 0; "
+		"         800.0 MiB left of the memory.high of /; slowed down from 3.5 GiB on\n"
+		"         events: high 0, max 12, oom 0, oom_kill 0; "
 		"waited for memory 1.2 s, all at once 0.3 s\n"
-		"          page cache that goes first: 200.0 MiB; swap 12.0 MiB of 1.0 GiB\n"
-		"          about 7 min to memory.high at this rate (+2.5 MiB/s)\n");
+		"         page cache that goes first: 200.0 MiB; swap 12.0 MiB of 1.0 GiB\n"
+		"         about 7 min to memory.high at this rate (+2.5 MiB/s)\n");
 }
 
 static void what_is_not_known_is_left_out(void **state)
@@ -329,13 +329,13 @@ static void what_is_not_known_is_left_out(void **state)
 	c.pressure_some_us = c.pressure_full_us = CGROUP_UNKNOWN;
 	c.processes = 0;
 	c.path = (char[]){"/a\033[2J\nb"};
-	assert_printed(&c, 0, 0, "cgroup    /a\\x1b[2J\\x0ab: 3.0 GiB\n");
+	assert_printed(&c, 0, 0, "cgroup   /a\\x1b[2J\\x0ab: 3.0 GiB\n");
 	c.limit = CGROUP_NO_LIMIT;
 	assert_printed(&c, 0, MIB,
-		       "cgroup    /a\\x1b[2J\\x0ab: 3.0 GiB, no limit\n"
-		       "          it grows by 1.0 MiB/s\n");
+		       "cgroup   /a\\x1b[2J\\x0ab: 3.0 GiB, no limit\n"
+		       "         it grows by 1.0 MiB/s\n");
 	c.usage = 0;
-	assert_printed(&c, GIB, NAN, "cgroup    /a\\x1b[2J\\x0ab: 0 B, no limit\n");
+	assert_printed(&c, GIB, NAN, "cgroup   /a\\x1b[2J\\x0ab: 0 B, no limit\n");
 	c.usage = CGROUP_UNKNOWN;
 	assert_printed(&c, 0, 0, "");
 	c = (struct memory_cgroup){0};
@@ -355,10 +355,10 @@ static void figures_of_version_1(void **state)
 	c.swap_limit = 5 * GIB;
 	assert_printed(
 		&c, 0, 0,
-		"cgroup    /kubepods/pod1: 3.0 GiB of 4.0 GiB, a limit above it, peak 3.5 GiB, "
+		"cgroup   /kubepods/pod1: 3.0 GiB of 4.0 GiB, a limit above it, peak 3.5 GiB, "
 		"7 processes\n"
-		"          events: failcnt 12, oom_kill 0\n"
-		"          page cache that goes first: 200.0 MiB; "
+		"         events: failcnt 12, oom_kill 0\n"
+		"         page cache that goes first: 200.0 MiB; "
 		"swap 12.0 MiB of 5.0 GiB with memory\n");
 }
 
@@ -375,11 +375,11 @@ static void long_paths_show_their_end(void **state)
 	c.events_max = c.events_high = c.events_oom = c.events_oom_kill = CGROUP_UNKNOWN;
 	c.usage = 0;
 	c.processes = 0;
-	snprintf(expected, sizeof(expected), "cgroup    ...%s: 0 B\n", path + 1000 - 1 - 159);
+	snprintf(expected, sizeof(expected), "cgroup   ...%s: 0 B\n", path + 1000 - 1 - 159);
 	assert_printed(&c, 0, 0, expected);
 	/* of which each byte is four characters */
 	memset(path + 1, '\001', sizeof(path) - 2);
-	snprintf(expected, sizeof(expected), "cgroup    ...");
+	snprintf(expected, sizeof(expected), "cgroup   ...");
 	for (int i = 0; i < 39; i++)
 		strcat(expected, "\\x01");
 	strcat(expected, ": 0 B\n");

@@ -296,11 +296,15 @@ static void counters_that_lag_are_said(void **state)
 {
 	struct explanation *e = fix_explanation();
 	struct explain_text how = {0};
-	_cleanup_free_ char *lags = NULL, *moved = NULL, *without = NULL;
+	_cleanup_free_ char *lags = NULL, *either = NULL, *moved = NULL, *without = NULL;
 
 	e->kernel.vm_rss -= 4096 * 11;
+	e->paused = true;
 	lags = print(e, NULL, &how);
 	expect(lags, " VmRSS 75,246,592: that counter lags, by 45,056\n");
+	e->paused = false;
+	either = print(e, NULL, &how);
+	expect(either, " VmRSS 75,246,592: it moved on, or that counter lags, by 45,056\n");
 	e->kernel.rollup_rss += 4096;
 	moved = print(e, NULL, &how);
 	expect(moved, " VmRSS 75,246,592, smaps_rollup 75,295,744: it changed meanwhile\n");
@@ -367,7 +371,7 @@ static void the_verdict_is_last(void **state)
 			      {.text = "Second."}},
 		.remedies = {{.text = "freeing them returns 59.6 MiB."}},
 	};
-	_cleanup_free_ char *text = print(e, &v, &how);
+	_cleanup_free_ char *text = print(e, &v, &how), *copied = NULL;
 	const char *at = strstr(text, "\n\nverdict");
 
 	assert_non_null(at);
@@ -377,6 +381,11 @@ static void the_verdict_is_last(void **state)
 				"         are sparse.\n"
 				"         Second.\n"
 				"remedy   freeing them returns 59.6 MiB.\n");
+	/* what it says is not said twice */
+	expect(text, "\ncopies ");
+	v.sentences[1].finding = FINDING_COPIED;
+	copied = print(e, &v, &how);
+	expect_not(copied, "\ncopies ");
 	fix_explanation_free(e);
 }
 
@@ -408,24 +417,9 @@ static void paragraphs_keep_to_the_width(void **state)
 	}
 }
 
-static struct explanation *later(void)
-{
-	struct explanation *e = fix_explanation();
-
-	e->time_ns += 5000000000;
-	e->rows[0].bytes -= 4096; /* free blocks that came into use: the group is as large */
-	e->rows[2].bytes += 4096;
-	e->rows[1].bytes += 40960;
-	e->total += 40960;
-	fix_row(e, MEMORY_STACK, "thread 4711", 8192);
-	fix_kernel(e);
-	e->kernel.swap = 4096;
-	return e;
-}
-
 static void differences_leave_out_what_is_the_same(void **state)
 {
-	struct explanation *a = fix_explanation(), *b = later();
+	struct explanation *a = fix_explanation(), *b = fix_later();
 	struct explain_text how = {0};
 	_cleanup_free_ char *text = print_diff(a, b, &how), *names = NULL;
 
@@ -455,7 +449,7 @@ static void differences_leave_out_what_is_the_same(void **state)
 
 static void a_quiet_interval_is_one_line(void **state)
 {
-	struct explanation *a = fix_explanation(), *b = fix_explanation(), *c = later();
+	struct explanation *a = fix_explanation(), *b = fix_explanation(), *c = fix_later();
 	struct explain_text how = {.interval = true};
 	_cleanup_free_ char *quiet = NULL, *busy = NULL, *grows = NULL;
 

@@ -102,6 +102,28 @@ static void escape(const char *s, const char *expected)
 	assert_string_equal(text_escape(buf, sizeof(buf), s, strlen(s)), expected);
 }
 
+static void changes(void **state)
+{
+	char buf[32];
+
+	assert_string_equal(text_net(buf, 0), "0 B");
+	assert_string_equal(text_net(buf, 1536), "+1.5 KiB");
+	assert_string_equal(text_net(buf, -1), "\u22121 B");
+	assert_string_equal(text_net(buf, INT64_MIN), "\u22128388608.0 TiB");
+}
+
+static void clocks(void **state)
+{
+	char buf[32];
+
+	setenv("TZ", "UTC", 1);
+	assert_string_equal(text_clock(buf, 1700049605999999999, false), "12:00:05");
+	assert_string_equal(text_clock(buf, 1700049605999999999, true), "2023-11-15 12:00:05");
+	/* any file can say any time */
+	text_clock(buf, INT64_MIN, true);
+	text_clock(buf, INT64_MAX, true);
+}
+
 static void escaping(void **state)
 {
 	char buf[8];
@@ -236,6 +258,8 @@ int main(void)
 		cmocka_unit_test(a_long_fault_stays_utf8),
 		cmocka_unit_test(thousands),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(changes),
+		cmocka_unit_test(clocks),
 		cmocka_unit_test(escaping),
 		cmocka_unit_test(characters_that_deceive_are_escaped),
 		cmocka_unit_test(times),

@@ -201,6 +201,29 @@ static void test_mmapped_elsewhere(void **state)
 	scene_done(&s);
 }
 
+/* What somebody else has is passed over, and what follows it is looked at first. */
+static void test_mmapped_behind_an_area(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct scene s;
+
+		scene_new(&s, 36, plain);
+		/* one that is none: it would reach beyond the area */
+		put64(&s, MAPPED + 8, (MAPPED_1 - 0x1000) | IS_MMAPPED);
+		put64(&s, MAPPED + 0x5000 + 8, (MAPPED_1 - 0x5000) | IS_MMAPPED);
+		put64(&s, PAR - 16, MAPPED_1 + MAPPED_2 - 0x5000);
+		if (i) {
+			s.claimed = MAPPED;
+			s.claimed_end = MAPPED + 0x5000;
+		}
+		read_scene(&s);
+		assert_int_equal(s.stats.exact, i);
+		if (i)
+			assert_int_equal(row(&s, MEMORY_MMAPPED), MAPPED_1 + MAPPED_2 - 0x5000);
+		scene_done(&s);
+	}
+}
+
 static uint64_t stack_of(const struct scene *s, const char *name)
 {
 	for (size_t i = 0; i < s->nr_rows; i++)
@@ -290,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_not_mapped),
 		cmocka_unit_test(test_mmapped),
 		cmocka_unit_test(test_mmapped_elsewhere),
+		cmocka_unit_test(test_mmapped_behind_an_area),
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_log),
 	};

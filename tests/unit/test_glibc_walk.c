@@ -143,50 +143,42 @@ static void test_trim(void **state)
 	}
 }
 
-/* What keeps free memory: the chunk in use behind it, by its size. */
+/* What keeps free memory: the chunk in use behind it, by its size, unless its own is less. */
 static void test_pins(void **state)
 {
-	static const struct part parts[] = {{'c', 0x290},
-					    {'f', 0x2000},
-					    {'u', 0x3ff0},
-					    {'f', 0x3000},
-					    {'u', 0x4000},
-					    {'f', 0x2000},
-					    {'u', 0x8000},
-					    {'f', 0x2000},
-					    {'t', 0x40},
-					    {'f', 0x2000},
-					    {'u', 0x20},
-					    {'b', 0x60},
-					    {0}};
-	static const struct part large[] = {{'c', 0x290}, {'f', 0x1fff0}, {'u', 0x20}, {0}};
-	struct scene s;
-	uint64_t sum = 0;
+	static const struct {
+		struct part parts[8];
+		uint64_t pinned[HEAP_PINS], large;
+	} cases[] = {
+		{{{'c', 0x290}, {'f', 0x5000}, {'u', 0x3ff0}, {0}}, {0x4000}, 0},
+		{{{'c', 0x290}, {'f', 0x5000}, {'u', 0x4000}, {0}}, {0, 0x4000}, 0},
+		{{{'c', 0x290}, {'f', 0x3000}, {'u', 0x4000}, {0}}, {0x3000 - 0x1000}, 0},
+		{{{'c', 0x290}, {'f', 0x9000}, {'u', 0x8000}, {0}}, {0, 0, 0x8000}, 0},
+		/* a cached chunk keeps it as well; what is in fastbins does not */
+		{{{'c', 0x290}, {'f', 0x5000}, {'t', 0x40}, {'f', 0x5000}, {'u', 0x4000}, {0}},
+		 {0x4000, 0x4000},
+		 0},
+		{{{'c', 0x290}, {'f', 0x5000}, {'b', 0x40}, {'u', 0x4000}, {0}}, {0, 0x4000}, 0},
+		/* what can have been a block that is mapped by default */
+		{{{'c', 0x290}, {'f', 0x1fff0}, {'u', 0x20}, {0}}, {0x1f000}, 0},
+		{{{'c', 0x290}, {'f', 0x20000}, {'u', 0x20}, {0}}, {0x1f000}, 0x1f000},
+	};
 
-	scene_new(&s, 36, parts);
-	assert_int_equal(scene_read(&s), 0);
-	assert_string_equal(s.stats.why_not, "");
-	/* of the other arena, the free chunk before the fenceposts of its older heap; then three here */
-	assert_int_equal(s.stats.trim_pinned[0], 0x1000 + 3 * 0x1000);
-	assert_int_equal(s.stats.trim_pinned[1], 0x2000);
-	assert_int_equal(s.stats.trim_pinned[2], 0x1000);
-	assert_int_equal(s.stats.trim_large, 0);
-	for (int i = 0; i < HEAP_PINS; i++)
-		sum += s.stats.trim_pinned[i];
-	assert_true(s.stats.trim_top > 0);
-	assert_int_equal(s.stats.trim_bytes, sum + s.stats.trim_top);
-	scene_done(&s);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct scene s;
+		uint64_t sum = 0;
 
-	/* 16 bytes less than a block that is mapped by default; then as large */
-	for (int more = 0; more < 2; more++) {
-		struct part p[ARRAY_SIZE(large)];
-
-		memcpy(p, large, sizeof(p));
-		p[1].size += more * 16u;
-		scene_new(&s, 36, p);
+		scene_new(&s, 36, cases[i].parts);
 		assert_int_equal(scene_read(&s), 0);
 		assert_string_equal(s.stats.why_not, "");
-		assert_int_equal(s.stats.trim_large, more ? 0x1f000 : 0);
+		for (int k = 0; k < HEAP_PINS; k++) {
+			/* of the other arena, the free chunk before the fenceposts of its older heap */
+			assert_int_equal(s.stats.trim_pinned[k],
+					 cases[i].pinned[k] + (k ? 0 : 0x1000));
+			sum += s.stats.trim_pinned[k];
+		}
+		assert_int_equal(s.stats.trim_large, cases[i].large);
+		assert_int_equal(s.stats.trim_bytes, sum + s.stats.trim_top);
 		scene_done(&s);
 	}
 }

@@ -95,6 +95,7 @@ static void cells_are_by_address(void **state)
 	struct account *a = account_new();
 	struct account_area *area;
 	struct account_row *rows;
+	struct map_rows rows_of;
 	uint64_t total;
 	size_t nr;
 
@@ -111,13 +112,23 @@ static void cells_are_by_address(void **state)
 	assert_int_equal(m.nr, 1);
 	assert_int_equal(m.v[0].group, MAP_HEAP);
 	assert_int_equal(m.v[0].end - m.v[0].start, 8 * PAGE);
-	assert_int_equal(m.v[0].nr_cells, 2);
-	assert_int_equal(m.v[0].cells[0].at, 3);
+	assert_int_equal(m.v[0].nr_cells, 3);
+	assert_int_equal(m.v[0].cells[0].at, 15);
 	assert_int_equal(m.v[0].cells[0].used, 100);
 	assert_int_equal(m.v[0].cells[0].free, PAGE - 100);
-	assert_int_equal(m.v[0].cells[1].at, 4);
-	assert_int_equal(m.v[0].cells[1].used, 2 * PAGE - 300);
+	assert_int_equal(m.v[0].cells[1].at, 16);
+	assert_int_equal(m.v[0].cells[1].used, PAGE - 300);
 	assert_int_equal(m.v[0].cells[1].free, 300);
+	assert_int_equal(m.v[0].cells[2].at, 19);
+	assert_int_equal(map_rows_of(&m, MAP_HEAP, 16384, 64, 96, &rows_of), 0);
+	assert_int_equal(rows_of.nr, 1);
+	assert_int_equal(rows_of.v[0].start, 0xc000);
+	assert_int_equal(rows_of.v[0].nr, 2);
+	assert_int_equal(rows_of.v[0].cells[0].used, 100);
+	assert_int_equal(rows_of.v[0].cells[0].free, PAGE - 100);
+	assert_int_equal(rows_of.v[0].cells[1].used, 2 * PAGE - 300);
+	assert_int_equal(rows_of.v[0].cells[1].free, 300);
+	map_rows_done(&rows_of);
 	free(rows);
 	memory_map_done(&m);
 	account_free(a);
@@ -153,13 +164,13 @@ static void large_ones_are_bounded(void **state)
 	account_free(a);
 }
 
-static void check_rows(const struct memory_map *m, enum map_group g, size_t columns,
+static void check_rows(const struct memory_map *m, enum map_group g, uint64_t least, size_t columns,
 		       size_t max_rows)
 {
 	uint64_t used = 0, unused = 0, last = 0;
 	struct map_rows rows;
 
-	assert_int_equal(map_rows_of(m, g, columns, max_rows, &rows), 0);
+	assert_int_equal(map_rows_of(m, g, least, columns, max_rows, &rows), 0);
 	assert_true(rows.nr <= max_rows);
 	for (size_t i = 0; i < rows.nr; i++) {
 		const struct map_row *row = &rows.v[i];
@@ -195,9 +206,9 @@ static void rows_hold_every_cell_once(void **state)
 
 		for (int g = 0; g < MAP_GROUPS; g++)
 			for (size_t k = 0; k < ARRAY_SIZE(most); k++) {
-				check_rows(&c.map, (enum map_group)g, 64, most[k]);
-				check_rows(&c.map, (enum map_group)g, MAP_COLUMNS, most[k]);
-				check_rows(&c.map, (enum map_group)g, 8, most[k]);
+				check_rows(&c.map, (enum map_group)g, 16384, 64, most[k]);
+				check_rows(&c.map, (enum map_group)g, 4096, MAP_COLUMNS, most[k]);
+				check_rows(&c.map, (enum map_group)g, 1 << 20, 8, most[k]);
 			}
 		map_case_close(&c);
 	}
@@ -209,7 +220,7 @@ static void an_arena_is_a_row(void **state)
 	struct map_case c = open_case("fragmented");
 	struct map_rows rows;
 
-	assert_int_equal(map_rows_of(&c.map, MAP_PYMALLOC, 64, 96, &rows), 0);
+	assert_int_equal(map_rows_of(&c.map, MAP_PYMALLOC, 16384, 64, 96, &rows), 0);
 	assert_int_equal(rows.regions, 40);
 	assert_int_equal(rows.nr, 40);
 	for (size_t i = 0; i < rows.nr; i++) {
@@ -245,7 +256,7 @@ static void regions_may_overlap(void **state)
 		struct map_rows r;
 		uint64_t sum = 0;
 
-		assert_int_equal(map_rows_of(&c.map, MAP_PYMALLOC, 64, most, &r), 0);
+		assert_int_equal(map_rows_of(&c.map, MAP_PYMALLOC, 4096, 64, most, &r), 0);
 		assert_true(r.nr <= most);
 		for (size_t i = 0; i < r.nr; i++)
 			sum += r.v[i].used + r.v[i].free;

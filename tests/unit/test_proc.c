@@ -70,8 +70,14 @@ static void stat_and_status_text(void **state)
 			 0);
 	assert_int_equal(st.state, 'S');
 	assert_int_equal(st.ppid, 1);
+	assert_false(st.kernel_thread);
 	assert_int_equal(st.nr_threads, 17);
 	assert_int_equal(st.start_ticks, 88);
+	assert_int_equal(
+		proc_parse_stat("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 9\n",
+				&st),
+		0);
+	assert_true(st.kernel_thread);
 	assert_int_equal(proc_parse_stat("42 (a) S 1 2 3", &st), -EINVAL);
 	assert_int_equal(proc_parse_stat("42 (a S 1 2 3", &st), -EINVAL);
 	assert_int_equal(proc_parse_stat("", &st), -EINVAL);

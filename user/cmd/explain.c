@@ -26,6 +26,8 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 
+#define MAX_EXPLAINED 4096
+
 /* One process through a series. */
 struct explained {
 	pid_t pid;
@@ -46,7 +48,8 @@ struct series {
 static int write_json(const struct series *s, const struct explanation *e, const struct verdict *v)
 {
 	json_t *doc = json_explanation(e, v);
-	int err = doc ? json_write(s->sink.f, doc, s->nr > 1 || s->o->has_interval) : -ENOMEM;
+	const bool one_line = s->nr > 1 || s->o->has_interval;
+	int err = doc ? json_write(s->sink.f, doc, one_line) : -ENOMEM;
 
 	json_decref(doc);
 	return err;
@@ -57,9 +60,9 @@ static int write_map(const struct series *s, const struct explanation *e,
 {
 	FILE *out = s->sink.f;
 	const struct explain_map_text how = {
-		.width = terminal_width(out),
-		.utf8 = terminal_utf8(out),
-		.colour = terminal_colour(out),
+		.width = terminal_width(s->sink.fd),
+		.utf8 = terminal_utf8(s->sink.fd),
+		.colour = terminal_colour(s->sink.fd),
 	};
 
 	if (format_is(s->o, "svg"))
@@ -73,7 +76,7 @@ static int write_one(const struct series *s, const struct explained *x, const st
 	const struct explain_text how = {
 		.verbose = s->o->verbose > 0,
 		.interval = s->o->has_interval,
-		.width = terminal_width(s->sink.f),
+		.width = terminal_width(s->sink.fd),
 		.cgroup_rate = cgroup_rate_steady(&x->rate, &growth) ? growth.bytes_per_second : 0,
 	};
 	struct verdict v;
@@ -83,6 +86,8 @@ static int write_one(const struct series *s, const struct explained *x, const st
 	verdict_of(e, &v);
 	if (format_is(s->o, "json"))
 		return write_json(s, e, &v);
+	if (x > s->v) /* another is above it */
+		fputc('\n', s->sink.f);
 	return explain_print(s->sink.f, e, &v, &how);
 }
 
@@ -146,6 +151,48 @@ static int explain_one(struct series *s, struct explained *x)
 	x->last = e;
 	x->has_last = true;
 	return 0;
+}
+
+static bool is_among(pid_t pid, const pid_t *pids, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+static int add(struct series *s, pid_t pid)
+{
+	struct explained *more;
+
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->v[i].pid == pid)
+			return 0;
+	more = s->nr < MAX_EXPLAINED ? reallocarray(s->v, s->nr + 1, sizeof(*more)) : NULL;
+	if (!more)
+		return -ENOMEM;
+	s->v = more;
+	s->v[s->nr++] = (struct explained){.pid = pid};
+	return 0;
+}
+
+/* Who is asked for now: with --children those born since, too, and not those that have ended. */
+static int find_all(struct series *s, struct fault *f)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	int nr = process_select(s->o, &pids, f);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->nr && nr > 0; i++)
+		if (!s->v[i].ended || is_among(s->v[i].pid, pids, nr))
+			s->v[kept++] = s->v[i];
+		else
+			explanation_done(&s->v[i].last);
+	s->nr = nr > 0 ? kept : s->nr;
+	for (int i = 0; i < nr; i++)
+		if (add(s, pids[i]))
+			return fault_set(f, E2BIG, "more than %d processes", MAX_EXPLAINED);
+	return nr < 0 ? nr : 0;
 }
 
 /* How many of them could not be read. */
@@ -212,8 +259,12 @@ static int go_on(struct series *s, struct fault *f)
 			return fault_errno(f, errno, "poll");
 		if (fds[0].revents || fds[1].revents)
 			break;
-		if (timer_expired(tick))
-			round_of_all(s);
+		if (!timer_expired(tick))
+			continue;
+		err = s->o->children ? find_all(s, f) : 0;
+		if (err)
+			return err;
+		round_of_all(s);
 	}
 	return 0;
 }
@@ -240,10 +291,9 @@ static int conduct(struct series *s)
 
 static int run(const struct options *o)
 {
-	_cleanup_free_ pid_t *pids = NULL;
 	struct series s = {.o = o};
 	struct fault f = {0};
-	int nr, status;
+	int status;
 
 	if (!o->has_interval && (o->reports > 1 || o->duration_ns))
 		options_usage(o->command, "-n and -d need -i SECONDS");
@@ -253,17 +303,10 @@ static int run(const struct options *o)
 		options_usage(o->command, "--map is text or svg");
 	if (!o->map && format_is(o, "svg"))
 		options_usage(o->command, "svg is what --map draws: it needs --map");
-	nr = process_select(o, &pids, &f);
-	if (nr < 0)
+	if (find_all(&s, &f))
 		return report_fault(&f);
-	if (nr > 1 && format_is(o, "svg"))
+	if (s.nr > 1 && format_is(o, "svg"))
 		options_usage(o->command, "an svg is of one process");
-	s.nr = (size_t)nr;
-	s.v = calloc(s.nr, sizeof(*s.v));
-	if (!s.v)
-		abort();
-	for (size_t i = 0; i < s.nr; i++)
-		s.v[i].pid = pids[i];
 	status = sink_open(&s.sink, o->output, o->force, &f) ? report_fault(&f) : conduct(&s);
 	for (size_t i = 0; i < s.nr; i++)
 		explanation_done(&s.v[i].last);

@@ -177,14 +177,23 @@ static int classify(struct reading *r, struct fault *f)
 	return err;
 }
 
+/* Before it is a zombie a process is without memory for a moment. */
+static int no_memory(const struct target *t, struct fault *f)
+{
+	if (target_kernel_thread(t))
+		return fault_set(f, ENOEXEC,
+				 "pid %d is a kernel thread: it has no memory of its own",
+				 (int)t->pid);
+	return fault_set(f, ESRCH, "pid %d has ended", (int)t->pid);
+}
+
 static int read_all(struct reading *r, struct fault *f)
 {
 	struct thread_ids threads = {0};
 	int err = target_maps(r->p->target, &r->maps, f);
 
 	if (!err && !r->maps.nr)
-		err = fault_set(f, ENOEXEC, "pid %d is a kernel thread: it has no memory of its own",
-				(int)r->p->target->pid);
+		err = no_memory(r->p->target, f);
 	if (!err)
 		err = target_mem_open(&r->mem, r->p->target, &r->maps, f);
 	if (!err)

@@ -104,7 +104,7 @@ static int compare(const void *a, const void *b, void *field)
  * 4242      7     1  3f2a9c0d11ee  3.12.1  symbols  pymalloc      139  198.2 MiB  python3 app.py
  * 5151   5151     1  -             3.16.0  symbols  -               -    7.1 MiB  python3 x.py  [not ...]
  */
-static int print_text(FILE *out, const struct rows *rows, size_t limit)
+static int print_text(struct sink *sink, const struct rows *rows, size_t limit)
 {
 	const struct field *columns[TABLE_MAX_COLUMNS];
 	struct table t = {0};
@@ -135,7 +135,7 @@ static int print_text(FILE *out, const struct rows *rows, size_t limit)
 				table_cell(&t, cell);
 			}
 		}
-	err = table_print(out, &t, terminal_width(out), true);
+	err = table_print(sink->f, &t, terminal_width(sink->fd), true);
 	table_done(&t);
 	return err;
 }
@@ -191,7 +191,7 @@ static int run(const struct options *o)
 	if (!err) {
 		qsort_r(rows.v, rows.nr, sizeof(*rows.v), compare, (void *)field);
 		err = format_is(o, "json") ? print_json(sink.f, &rows, limit)
-					   : print_text(sink.f, &rows, limit);
+					   : print_text(&sink, &rows, limit);
 		if (err) {
 			sink_abort(&sink);
 			fault_errno(&f, -err, "cannot write the list");

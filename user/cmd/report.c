@@ -19,23 +19,24 @@
 /* A file that is no recording may be something else of ours: then it is said what reads it. */
 static int no_recording(const char *path, const char *name, struct fault *f)
 {
-	struct snapshot s = {0};
+	struct saved s = {0};
 	struct fault other = {0};
-	bool recording;
-	int err = saved_load(path, &s, &recording, &other);
+	int err = saved_load(path, &s, &other);
 
-	snapshot_done(&s);
-	if (!err) {
-		fault_set(f, EMEDIUMTYPE, "%s is a snapshot, not a recording", name);
-		fault_hint(f, "diff reads it");
-	} else if (err == -EMEDIUMTYPE) {
-		fault_set(f, EMEDIUMTYPE, "%s", other.text);
-		fault_hint(f, "report reads recordings: what `record` wrote");
-	} else {
+	if (err) {
 		fault_hint(f, "report reads what `record` wrote");
-		return -EINVAL; /* not ours: no wrong use, a wrong file */
+		err = -EINVAL; /* not ours: no wrong use, a wrong file */
+	} else if (s.kind == SAVED_OTHER) {
+		fault_set(f, EMEDIUMTYPE, "%s is %s", name, s.what);
+		fault_hint(f, "report reads recordings: what `record` wrote");
+		err = -EMEDIUMTYPE;
+	} else {
+		fault_set(f, EMEDIUMTYPE, "%s is %s, not a recording", name, s.what);
+		fault_hint(f, "diff reads it");
+		err = -EMEDIUMTYPE;
 	}
-	return -EMEDIUMTYPE;
+	saved_done(&s);
+	return err;
 }
 
 static const char *shown(const char *path, char buf[static 256])

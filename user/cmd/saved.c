@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "output/json.h"
+#include "output/json_explain.h"
 #include "output/pmt.h"
 #include "output/stats_text.h"
 
@@ -62,35 +63,69 @@ static int read_file(const char *path, char **ret, size_t *ret_len, struct fault
 	return 0;
 }
 
-int saved_load(const char *path, struct snapshot *ret, bool *ret_recording, struct fault *f)
+/* A document is parsed twice: first to see of which kind it is. */
+static int load_document(struct saved *s, const char *text, size_t len, const char *shown,
+			 struct fault *f)
+{
+	const char *kind;
+	json_t *doc;
+	int err = json_load(&doc, &kind, text, len, shown, f);
+
+	if (err)
+		return err;
+	json_kind_text(s->what, kind);
+	s->kind = !strcmp(kind, "snapshot")	 ? SAVED_SNAPSHOT
+		  : !strcmp(kind, "explanation") ? SAVED_EXPLANATION
+						 : SAVED_OTHER;
+	json_decref(doc);
+	if (s->kind == SAVED_SNAPSHOT)
+		return json_load_snapshot(&s->snapshot, text, len, shown, f);
+	if (s->kind == SAVED_EXPLANATION)
+		return json_load_explanation(&s->explanation, text, len, shown, f);
+	return 0;
+}
+
+static int load_text(struct saved *s, const char *text, size_t len, const char *shown,
+		     struct fault *f)
+{
+	struct fault why = {0};
+	int err = stats_parse(&s->snapshot.stats, text, len, &why);
+
+	if (err) {
+		fault_set(f, -err, "%s: %s", shown, why.text);
+		fault_hint(f, "diff reads snapshots, also as text that sys._debugmallocstats() "
+			      "printed, and explanations");
+		return err;
+	}
+	json_kind_text(s->what, "snapshot");
+	s->snapshot.has_stats = true;
+	return 0;
+}
+
+int saved_load(const char *path, struct saved *ret, struct fault *f)
 {
 	_cleanup_free_ char *text = NULL;
-	struct fault why = {0};
 	size_t len = 0, at = 0;
 	char shown[256];
 	int err = read_file(path, &text, &len, f);
 
+	*ret = (struct saved){.kind = SAVED_SNAPSHOT};
 	if (err)
 		return err;
-	*ret_recording = pmt_is_recording(text, len);
-	if (*ret_recording)
+	if (pmt_is_recording(text, len)) {
+		ret->kind = SAVED_RECORDING;
+		snprintf(ret->what, sizeof(ret->what), "a recording");
 		return 0;
+	}
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	while (at < len && isspace((unsigned char)text[at]))
 		at++;
-	if (at < len && text[at] == '{') {
-		err = json_load_snapshot(ret, text, len, shown, f);
-		if (err == -EMEDIUMTYPE)
-			fault_hint(f, "diff compares two files of one kind: two snapshots");
-		return err;
-	}
-	err = stats_parse(&ret->stats, text, len, &why);
-	if (err) {
-		fault_set(f, -err, "%s: %s", shown, why.text);
-		fault_hint(f, "diff reads snapshots of this program (JSON or text) and what "
-			      "sys._debugmallocstats() printed");
-		return err;
-	}
-	ret->has_stats = true;
-	return 0;
+	return at < len && text[at] == '{' ? load_document(ret, text, len, shown, f)
+					   : load_text(ret, text, len, shown, f);
+}
+
+void saved_done(struct saved *s)
+{
+	snapshot_done(&s->snapshot);
+	explanation_done(&s->explanation);
 }

@@ -6,11 +6,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-size_t terminal_width(FILE *out)
+size_t terminal_width(int fd)
 {
 	struct winsize w;
 
-	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &w) ? w.ws_col : 0;
+	return isatty(fd) && !ioctl(fd, TIOCGWINSZ, &w) ? w.ws_col : 0;
 }
 
 /* As setlocale() chooses: the first that is set and not empty. */
@@ -27,16 +27,16 @@ static const char *locale_name(void)
 	return "C";
 }
 
-bool terminal_utf8(FILE *out)
+bool terminal_utf8(int fd)
 {
 	const char *name = locale_name();
 
-	return isatty(fileno(out)) && (strcasestr(name, "UTF-8") || strcasestr(name, "utf8"));
+	return isatty(fd) && (strcasestr(name, "UTF-8") || strcasestr(name, "utf8"));
 }
 
-bool terminal_colour(FILE *out)
+bool terminal_colour(int fd)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	return isatty(fileno(out)) && !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
+	return isatty(fd) && !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
 }

@@ -146,6 +146,25 @@ static int find_in_data(struct glibc *g, const struct vma *first)
 	return err;
 }
 
+/* Then there was nothing to be found in it. */
+static bool data_is_swapped(const struct glibc *g, const struct vma *first)
+{
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < g->maps->nr && nr < DATA_VMAS; i++) {
+		const struct vma *v = &g->maps->v[i];
+		uint64_t word, end = min(v->end, v->start + (uint64_t)DATA_MAX);
+
+		if (!is_same_file(v, first) || !v->write || v->shared || v->start < first->start)
+			continue;
+		for (uint64_t at = v->start; at < end; at += MEM_PAGE)
+			if (mem_read_u64(g->mem, at, &word) == -ENODATA)
+				return true;
+		nr++;
+	}
+	return false;
+}
+
 /* What other malloc there may be: the name of a library, escaped; "" */
 static const char *other_malloc(const struct maps *maps, char buf[static 128])
 {
@@ -196,6 +215,8 @@ static int open_library(struct glibc *g, const struct vma *first, struct fault *
 	if (!err)
 		return fault_set(f, ENOENT,
 				 "glibc's malloc is not in use: another one is linked in");
+	if (data_is_swapped(g, first))
+		return fault_set(f, ENODATA, "malloc's own data is swapped out");
 	return fault_set(f, ENOTSUP, "the malloc_state of glibc %s was not found", g->version);
 }
 

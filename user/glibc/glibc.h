@@ -27,8 +27,9 @@ struct glibc;
 /*
  * Finds the C library of t and its malloc_state. ENOENT: there is no glibc, or its malloc is not in
  * use (another one was preloaded or linked in): the text says which is there instead, if it can be told.
- * ENOTSUP: glibc, but its structures were not found. maps and mem are borrowed until glibc_close.
- * Where a glibc is, but not its malloc, *ret is set all the same, for glibc_stacks; or else it is NULL.
+ * ENOTSUP: glibc, but its structures were not found. ENODATA: they are swapped out. maps and mem are
+ * borrowed until glibc_close. Where a glibc is, but not its malloc, *ret is set all the same, for
+ * glibc_stacks; or else it is NULL.
  */
 int glibc_open(struct glibc **ret, const struct target *t, const struct maps *maps, struct mem *mem,
 	       struct fault *f);

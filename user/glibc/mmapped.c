@@ -7,9 +7,10 @@
  *
  * What an aligned allocation got has a second header further on, and this one stays. Mappings side by
  * side are one stretch here: the kernel merges those of several chunks, and madvise() splits that of one
- * (numpy does, behind the first page). First the places where a mapping begins or a chunk ends are tried;
- * if these are not all that malloc counts, every 16 KiB behind them: what else maps memory does so in
- * such units (arenas of Python, stacks); at last every page.
+ * (numpy does, behind the first page). What an area has already (Python's arenas, stacks) is passed over.
+ * First the places where a mapping begins or a chunk or an area ends are tried; if these are not all that
+ * malloc counts, every MiB behind them and then every 16 KiB: what else maps memory does so in such
+ * units; at last every page.
  */
 #include "glibc/internal.h"
 
@@ -22,7 +23,8 @@
 #include <string.h>
 
 #define WINDOW (16ull << 20)
-#define UNIT   (16ull << 10)
+#define COARSE (1ull << 20)
+#define FINE   (16ull << 10)
 
 struct chunk {
 	uint64_t start, end;
@@ -116,8 +118,12 @@ static int every(struct search *s, uint64_t step, uint64_t *at, uint64_t stop, u
 	int err = 0;
 
 	while (!err && *at < stop && !is_complete(s)) {
-		uint64_t leap = WINDOW, next = *at;
+		uint64_t leap = WINDOW, next = account_unclaimed(s->account, *at);
 
+		if (next > *at) {
+			*at = next;
+			continue;
+		}
 		/* a terabyte without a page is passed over in leaps */
 		while (next < stop && !account_resident(s->account, next, min(stop, next + leap))) {
 			next += min(leap, (stop - next + step - 1) / step * step);
@@ -129,6 +135,20 @@ static int every(struct search *s, uint64_t step, uint64_t *at, uint64_t stop, u
 		}
 		*at = next;
 	}
+	return err;
+}
+
+/* Chunks and areas next to each other, from where a mapping begins. */
+static int beside_areas(struct search *s, uint64_t *at, uint64_t end)
+{
+	uint64_t begun, next;
+	int err;
+
+	do {
+		begun = account_unclaimed(s->account, *at);
+		err = chain(s, begun, end, at);
+		next = account_unclaimed(s->account, *at);
+	} while (!err && *at > begun && next > *at && next < end);
 	return err;
 }
 
@@ -150,7 +170,7 @@ static int search_mapping(struct search *s, const struct vma *v, uint64_t step, 
 			err = every(s, step, at, stop, end);
 			*at = max(*at, stop);
 		} else {
-			return *at == v->start ? chain(s, *at, end, at) : 0;
+			return *at == v->start ? beside_areas(s, at, end) : 0;
 		}
 	}
 	return err;
@@ -181,7 +201,7 @@ static int search(struct search *s, uint64_t step)
 
 int glibc_mmapped(struct glibc *g, struct account *a, char *why, size_t why_size)
 {
-	static const uint64_t steps[] = {0, UNIT, MEM_PAGE};
+	static const uint64_t steps[] = {0, COARSE, FINE, MEM_PAGE};
 	struct search s = {.g = g, .account = a};
 	int err = 0;
 

@@ -36,7 +36,7 @@ static void end_run(struct walk *w, const struct last *behind)
 		return;
 	bytes = behind->at - w->run;
 	trim = trim_of_free(w->account, w->run, behind->at);
-	while (pin < HEAP_PINS - 1 && behind->size >= HEAP_PIN_SMALL << pin)
+	while (pin < HEAP_PINS - 1 && min(behind->size, bytes) >= HEAP_PIN_SMALL << pin)
 		pin++;
 	w->pinned[pin] += trim;
 	if (bytes >= HEAP_MAP_DEFAULT)

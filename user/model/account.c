@@ -140,6 +140,11 @@ uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end)
 	return start < end ? runs_between(&a->runs, start, end, &run).bytes : 0;
 }
 
+uint64_t account_unclaimed(const struct account *a, uint64_t addr)
+{
+	return taken_end(&a->taken, addr);
+}
+
 static int find_named(struct account *a, const char *name, struct named **ret)
 {
 	size_t len = name ? strnlen(name, NAME_BYTES) : 0;

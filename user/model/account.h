@@ -110,6 +110,12 @@ void account_watch(struct account *a, account_watch_fn *fn, void *ctx);
 /* Resident bytes of [start, end). */
 uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end);
 
+/*
+ * Where an address ends up that is in no area with a resident byte: behind those that hold addr, one next
+ * to the other; addr itself if there are none.
+ */
+uint64_t account_unclaimed(const struct account *a, uint64_t addr);
+
 struct account_row {
 	enum memory_kind kind;
 	const char *name; /* borrowed; "" */

@@ -103,6 +103,15 @@ int taken_add(struct taken *t, uint64_t start, uint64_t end, struct range **ret,
 	return 0;
 }
 
+uint64_t taken_end(const struct taken *t, uint64_t addr)
+{
+	struct range key = {addr, addr};
+	struct range *const *node = tfind(&key, &t->tree, compare_apart);
+
+	/* one that only touches it ends there, and no other begins there: they would be one */
+	return node && (*node)->start <= addr ? max((*node)->end, addr) : addr;
+}
+
 void taken_done(struct taken *t)
 {
 	forget_found(t, 0);

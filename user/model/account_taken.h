@@ -25,6 +25,8 @@ struct taken {
  * -ENOMEM: t is not to be used any more.
  */
 int taken_add(struct taken *t, uint64_t start, uint64_t end, struct range **ret, size_t *ret_nr);
+/* The end of the range that has addr; addr itself if none has. */
+uint64_t taken_end(const struct taken *t, uint64_t addr);
 void taken_done(struct taken *t);
 
 #endif

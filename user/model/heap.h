@@ -8,8 +8,8 @@
 
 /* As mallinfo2() and malloc_stats() call them; bytes. */
 /*
- * Free memory by the size of the chunk in use right behind it, which keeps it: below 16 KiB, below 32, 64,
- * 128 KiB, and from there on. What is behind the last but one bound is mapped by itself, by default.
+ * Runs of free memory by the size of the chunk in use right behind, which keeps them (or by their own, if
+ * that is less: no such chunk has been there): below 16 KiB, 32, 64, 128 KiB, and from there on.
  */
 #define HEAP_PINS      5
 #define HEAP_PIN_SMALL (16ull << 10)

@@ -45,11 +45,10 @@ static int group_of(enum memory_kind kind)
 
 static bool is_free(enum memory_kind kind)
 {
-	const uint32_t kinds = 1u << MEMORY_PY_FREE | 1u << MEMORY_PY_FREE_POOLS |
-			       1u << MEMORY_PY_NEVER | 1u << MEMORY_HEAP_FREE |
-			       1u << MEMORY_HEAP_TCACHE | 1u << MEMORY_HEAP_TOP |
-			       1u << MEMORY_ARENA_FREE | 1u << MEMORY_ARENA_TCACHE |
-			       1u << MEMORY_ARENA_TOP;
+	const uint32_t kinds =
+		1u << MEMORY_PY_FREE | 1u << MEMORY_PY_FREE_POOLS | 1u << MEMORY_PY_NEVER |
+		1u << MEMORY_HEAP_FREE | 1u << MEMORY_HEAP_TCACHE | 1u << MEMORY_HEAP_TOP |
+		1u << MEMORY_ARENA_FREE | 1u << MEMORY_ARENA_TCACHE | 1u << MEMORY_ARENA_TOP;
 
 	return kinds >> kind & 1;
 }

@@ -16,9 +16,9 @@
 
 struct account;
 
-/* A cell is as large as a pool of pymalloc since 3.10; smaller ones would say nothing of its blocks. */
-#define MEMORY_MAP_CELL (16u << 10)
-/* With more of them (4 GiB), each two become one. */
+/* A page: as large as a pool of pymalloc was until 3.9. */
+#define MEMORY_MAP_CELL (4u << 10)
+/* With more of them (1 GiB), each two become one. */
 #define MEMORY_MAP_CELLS   (1u << 18)
 #define MEMORY_MAP_REGIONS (1u << 20)
 

@@ -29,6 +29,8 @@ struct pool_stats {
 	 * shrink. What else these pools hold would be free for any size of block.
 	 */
 	uint64_t returned_arenas, returned_bytes;
+	/* one arena of them may be kept all the same: that depends on the order */
+	uint64_t returned_unsure;
 };
 
 #endif

@@ -12,6 +12,8 @@
 
 /* Below this nothing but a real waste is told. */
 #define SMALL_BYTES (32ull << 20)
+/* What any process has is told beside a cause only where it is this much of RSS. */
+#define USUAL_PERCENT 25
 
 struct kind_sum facts_sum(const struct facts *f, enum memory_kind first, enum memory_kind last)
 {
@@ -110,9 +112,12 @@ void verdict_of(const struct explanation *e, struct verdict *ret)
 	nr = rank(&f, ranked, bytes);
 	for (size_t i = 0; i < nr; i++)
 		news |= facts_notable(&f, bytes[i]) && !is_usual(ranked[i]);
-	for (size_t i = 0; i < nr && news && ret->nr_sentences < VERDICT_MAX; i++)
-		if (facts_notable(&f, bytes[i]) || !i)
+	for (size_t i = 0; i < nr && news && ret->nr_sentences < VERDICT_MAX; i++) {
+		bool usual = is_usual(ranked[i]) && bytes[i] < f.total / 100 * USUAL_PERCENT;
+
+		if ((facts_notable(&f, bytes[i]) && !usual) || !i)
 			add(&f, ranked[i], bytes[i], ret);
+	}
 	if (!ret->nr_sentences)
 		add(&f, FINDING_SMALL, e->total, ret);
 	/* rows are exact even so, where the heap alone did not add up */

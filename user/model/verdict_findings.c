@@ -175,7 +175,7 @@ static void anonymous_say(const struct facts *f, char text[static VERDICT_TEXT])
 	struct words w = {0};
 	char why[168];
 
-	say(text, "%s of RSS (%s) is anonymous memory of which nobody knows what it is for",
+	say(text, "%s of RSS (%s) is anonymous memory that no known allocator has",
 	    word_percent(&w, bytes, f->total), word_size(&w, bytes));
 	if (!e->has_pools && !e->python.version_hex && plain(why, e->pools_why))
 		say(text, ". No Python that is known: %s", why);

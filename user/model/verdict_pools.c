@@ -36,7 +36,7 @@ static void say_free_blocks(const struct facts *f, struct words *w, const char *
 	    "%s of RSS (%s) is free blocks in %s pymalloc pools, which new objects of the same "
 	    "sizes will use. ",
 	    part, size, word_number(w, p->pools_used));
-	say(text, "No few survivors pin them: ");
+	say(text, "Most of that is not pinned by a few survivors: ");
 	say_sparse(f, w, text);
 	say(text, ".");
 }
@@ -48,7 +48,7 @@ static void say_free_pools(const struct facts *f, struct words *w, const char *p
 
 	say(text, "%s of RSS (%s) is free memory in %s pymalloc arenas (%s each) that ", part, size,
 	    word_number(w, p->arenas), word_size(w, p->arena_bytes));
-	say(text, "blocks in use keep: %s is free pools, %s free blocks",
+	say(text, "survivors keep: %s is free pools, %s free blocks",
 	    word_percent(w, f->kinds[MEMORY_PY_FREE_POOLS].bytes, f->total),
 	    word_percent(w, f->kinds[MEMORY_PY_FREE].bytes, f->total));
 	if (p->sparse_pools) {

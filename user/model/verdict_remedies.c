@@ -55,14 +55,14 @@ static uint64_t trim_bytes(const struct facts *f)
 static void free_survivors(const struct facts *f, struct verdict *v)
 {
 	const struct pool_stats *p = &f->e->pools;
-	bool exact = !f->e->approximate && !p->pools_lost;
+	bool exact = !f->e->approximate && !p->pools_lost && !p->returned_unsure;
 	struct verdict_remedy *r;
 	struct words w = {0};
 
 	if (!f->e->has_pools || !p->sparse_blocks || !worth_it(f, p->returned_bytes))
 		return;
 	r = add(v, f, REMEDY_FREE_SURVIVORS, p->returned_bytes, exact);
-	if (verdict_has(v, FINDING_POOLS_PINNED))
+	if (f->sparse && verdict_has(v, FINDING_POOLS_PINNED))
 		say(r->text, "freeing those %s blocks", word_number(&w, p->sparse_blocks));
 	else
 		say(r->text, "freeing the %s blocks in pymalloc pools that are under %d %% full",
@@ -116,8 +116,8 @@ static void arena_max(const struct facts *f, struct verdict *v)
 }
 
 /*
- * The largest threshold at which most chunks that keep free memory would be mappings of their own. 0:
- * they are too small for that.
+ * The largest threshold at which most free memory lies between chunks that would be mappings of their
+ * own. 0: they are too small for that. Of what was freed nobody knows the sizes any more.
  */
 static uint64_t pin_threshold(const struct heap_stats *h)
 {
@@ -144,15 +144,15 @@ static void mmap_threshold(const struct facts *f, struct verdict *v)
 	if (threshold && h->mmap_threshold > threshold) {
 		r = add(v, f, REMEDY_MMAP_THRESHOLD, all_free(f), false);
 		say(r->text,
-		    "MALLOC_MMAP_THRESHOLD_=%llu at the next start saves up to %s: most of "
-		    "the free memory lies below chunks in use of that size or more, which "
-		    "would be mappings of their own. Each of them then costs system calls.",
+		    "MALLOC_MMAP_THRESHOLD_=%llu at the next start saves up to %s, if what was "
+		    "freed was blocks of that size or more, as those in use in between are: each "
+		    "is then a mapping of its own, at the cost of system calls.",
 		    (unsigned long long)threshold, word_size(&w, r->bytes));
 	} else if (!threshold && threshold_matters(f) && h->trim_large >= pinned / 2) {
-		r = add(v, f, REMEDY_MMAP_THRESHOLD, h->trim_large + h->trim_top, false);
+		r = add(v, f, REMEDY_MMAP_THRESHOLD, all_free(f), false);
 		say(r->text,
-		    "MALLOC_MMAP_THRESHOLD_=%llu at the next start saves up to %s, as far as "
-		    "that was blocks of that size or more: the thresholds then do not grow, "
+		    "MALLOC_MMAP_THRESHOLD_=%llu at the next start saves up to %s, if what was "
+		    "freed was blocks of that size or more: the thresholds then do not grow, "
 		    "and such blocks stay out of the heap.",
 		    (unsigned long long)HEAP_MAP_DEFAULT, word_size(&w, r->bytes));
 	}
@@ -163,13 +163,12 @@ static bool trim_threshold(const struct facts *f, struct verdict *v)
 	const struct heap_stats *h = &f->e->heap;
 	struct verdict_remedy *r;
 	struct words w = {0};
-	uint64_t bytes = h->trim_top;
 
-	if (!f->heap_known || h->trim_threshold <= HEAP_MAP_DEFAULT || !facts_notable(f, bytes))
+	if (!f->heap_known || h->trim_threshold <= HEAP_MAP_DEFAULT ||
+	    !facts_notable(f, h->trim_top))
 		return false;
-	if (h->thresholds_grew)
-		bytes += h->trim_large;
-	r = add(v, f, REMEDY_TRIM_THRESHOLD, bytes, false);
+	r = add(v, f, REMEDY_TRIM_THRESHOLD,
+		h->thresholds_grew ? all_free(f) : f->kinds[MEMORY_HEAP_TOP].bytes, false);
 	say(r->text, "MALLOC_TRIM_THRESHOLD_=%llu at the next start saves up to %s: ",
 	    (unsigned long long)HEAP_MAP_DEFAULT, word_size(&w, r->bytes));
 	if (h->thresholds_grew)

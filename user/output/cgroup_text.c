@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *	cgroup    /kubepods/pod1: 3.1 GiB of 4.0 GiB (this process 78 % of it), peak 3.9 GiB, 7 processes
- *	          800.0 MiB left of the limit of /kubepods; slowed down from 3.5 GiB on
- *	          events: high 3, max 12, oom 0, oom_kill 0; waited for memory 1.2 s, all at once 0.3 s
- *	          page cache that goes first: 200.0 MiB; swap 12.0 MiB of 1.0 GiB
- *	          about 6 min to the limit at this rate (+2.5 MiB/s)
+ *	cgroup   /kubepods/pod1: 3.1 GiB of 4.0 GiB (this process 78 % of it), peak 3.9 GiB, 7 processes
+ *	         800.0 MiB left of the limit of /kubepods; slowed down from 3.5 GiB on
+ *	         events: high 3, max 12, oom 0, oom_kill 0; waited for memory 1.2 s, all at once 0.3 s
+ *	         page cache that goes first: 200.0 MiB; swap 12.0 MiB of 1.0 GiB
+ *	         about 6 min to the limit at this rate (+2.5 MiB/s)
  */
 #include "output/cgroup_text.h"
 
@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define MAX_PATH      160 /* columns of what others choose */
-#define INDENT	      "          "
+#define INDENT	      "         "
 #define MONTH_SECONDS (30.0 * 86400)
 
 static void print_size(FILE *out, uint64_t bytes)
@@ -80,7 +80,7 @@ static void print_share(FILE *out, const struct memory_cgroup *c, uint64_t proce
 
 static void print_usage(FILE *out, const struct memory_cgroup *c, uint64_t process_bytes)
 {
-	fputs("cgroup    ", out);
+	fputs("cgroup   ", out);
 	print_path(out, c->path);
 	fputs(": ", out);
 	print_size(out, c->usage);

@@ -19,7 +19,7 @@ struct explain_map_text {
 /* 0 or -errno */
 int explain_map_text(FILE *out, const struct explanation *e, const struct memory_map *m,
 		     const struct explain_map_text *how);
-/* One document that needs no other file; bounded at a few MiB whatever the process. */
+/* One document that needs no other file; below 10 MiB whatever the process. */
 int explain_map_svg(FILE *out, const struct explanation *e, const struct memory_map *m);
 
 #endif

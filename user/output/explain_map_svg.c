@@ -36,7 +36,7 @@
 #define NOTE_LINE     16
 #define SMALL_COLUMNS 64
 #define SMALL_ROWS    96
-#define LARGE_ROWS    128
+#define LARGE_ROWS    160
 #define LEVELS	      11
 
 /*
@@ -340,14 +340,16 @@ static int lay_out(struct page *g)
 
 	g->y = FIRST_Y;
 	for (int i = 0; i < MAP_GROUPS && !err; i++) {
+		enum map_group group = (enum map_group)i;
+		uint64_t least = map_least_cell(g->e, group);
 		struct map_rows *rows = &g->groups[i];
 
 		g->columns[i] = SMALL_COLUMNS;
-		err = map_rows_of(g->map, (enum map_group)i, SMALL_COLUMNS, SMALL_ROWS, rows);
-		if (!err && rows->cell_bytes > g->map->cell_bytes) {
+		err = map_rows_of(g->map, group, least, SMALL_COLUMNS, SMALL_ROWS, rows);
+		if (!err && rows->cell_bytes > max(least, g->map->cell_bytes)) {
 			map_rows_done(rows);
 			g->columns[i] = MAP_COLUMNS;
-			err = map_rows_of(g->map, (enum map_group)i, MAP_COLUMNS, LARGE_ROWS, rows);
+			err = map_rows_of(g->map, group, least, MAP_COLUMNS, LARGE_ROWS, rows);
 		}
 		if (!err && rows->nr)
 			g->y += GROUP_HEAD + (unsigned int)rows->nr * (row_height(g, i) + 2) + 14;

@@ -24,8 +24,10 @@
 #define MAX_ROWS     96
 #define LEVELS	     8
 #define FULL_PERCENT 95
-#define AROUND	     50 /* columns of a line that are not cells */
-#define FOLD	     3	/* rows of a kind in a row are one line */
+#define NAME	     18
+#define NAME_NARROW  14
+#define AROUND	     (14 + 2 + 1 + 10 + 6) /* columns of a line that are neither cells nor name */
+#define FOLD	     3			   /* rows of a kind in a row are one line */
 
 static const char *const blocks[LEVELS] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 static const char shades[LEVELS + 1] = ".:-=+*#@";
@@ -34,9 +36,11 @@ static const uint8_t colours[LEVELS] = {220, 184, 148, 113, 78, 43, 38, 33};
 
 struct picture {
 	FILE *out;
+	const struct explanation *explanation;
 	const struct memory_map *map;
 	const struct explain_map_text *how;
 	size_t columns;
+	int name;   /* columns of it */
 	int colour; /* now; -1: the terminal's own */
 };
 
@@ -82,7 +86,7 @@ static void print_row(struct picture *p, const struct map_rows *rows, size_t i)
 	print_cells(p, row);
 	if (map_rows_new_name(rows, i))
 		map_row_name(name, p->map, row);
-	fprintf(p->out, "  %-18s %10s %4u %%\n", name,
+	fprintf(p->out, "  %-*.*s %10s %3u %%\n", p->name, p->name, name,
 		text_size(size, (int64_t)(row->used + row->free), false),
 		map_percent(row->used, row->free));
 }
@@ -152,7 +156,8 @@ static void print_rows(struct picture *p, const struct map_rows *rows)
 static int print_group(struct picture *p, enum map_group g)
 {
 	_cleanup_(map_rows_done) struct map_rows rows = {0};
-	int err = map_rows_of(p->map, g, p->columns, MAX_ROWS, &rows);
+	int err = map_rows_of(p->map, g, map_least_cell(p->explanation, g), p->columns, MAX_ROWS,
+			      &rows);
 	char all[24], used[24], unused[24], cell[24];
 
 	if (err || !rows.nr)
@@ -170,8 +175,9 @@ static int print_group(struct picture *p, enum map_group g)
 	return 0;
 }
 
-static void print_head(struct picture *p, const struct explanation *e)
+static void print_head(struct picture *p)
 {
+	const struct explanation *e = p->explanation;
 	const char *command = e->process.cmdline ? e->process.cmdline : e->process.comm;
 	uint64_t here = 0;
 	char text[256], a[24], b[24];
@@ -216,12 +222,20 @@ static void print_legend(struct picture *p)
 int explain_map_text(FILE *out, const struct explanation *e, const struct memory_map *m,
 		     const struct explain_map_text *how)
 {
-	struct picture p = {.out = out, .map = m, .how = how, .columns = 64, .colour = -1};
+	struct picture p = {
+		.out = out,
+		.explanation = e,
+		.map = m,
+		.how = how,
+		.columns = 64,
+		.colour = -1,
+	};
 	int err = 0;
 
-	while (how->width && p.columns > 8 && p.columns + AROUND > how->width)
+	p.name = how->width && how->width < 64 + NAME + AROUND ? NAME_NARROW : NAME;
+	while (how->width && p.columns > 8 && p.columns + (size_t)p.name + AROUND > how->width)
 		p.columns /= 2;
-	print_head(&p, e);
+	print_head(&p);
 	if (!m->nr)
 		fputs("\nno arena and no heap that can be told apart\n", out);
 	for (int g = 0; g < MAP_GROUPS && !err; g++)

@@ -183,13 +183,23 @@ static void note_unbacked(struct notes *n, const struct explanation_kernel *k)
 		     size_of(guard, k->guard), size_of(zero, k->zero));
 }
 
-void explain_print_notes(FILE *out, const struct explanation *e, const struct explain_text *how)
+static bool says(const struct verdict *v, enum finding what)
+{
+	for (size_t i = 0; v && i < v->nr_sentences; i++)
+		if (v->sentences[i].finding == what)
+			return true;
+	return false;
+}
+
+void explain_print_notes(FILE *out, const struct explanation *e, const struct verdict *v,
+			 const struct explain_text *how)
 {
 	struct notes n = {.out = out, .width = how->width};
 
 	note_approximate(&n, e);
 	note_shared(&n, &e->kernel);
-	note_copies(&n, e);
+	if (!says(v, FINDING_COPIED))
+		note_copies(&n, e);
 	note_besides(&n, &e->kernel);
 	note_huge(&n, e);
 	if (how->verbose)

@@ -9,8 +9,9 @@ struct explain_text;
 struct explanation;
 struct verdict;
 
-/* What is paid for and in no row, what is shared, what was not looked into and why. */
-void explain_print_notes(FILE *out, const struct explanation *e, const struct explain_text *how);
+/* What is paid for and in no row, what is shared, what was not looked into and why; not what v says. */
+void explain_print_notes(FILE *out, const struct explanation *e, const struct verdict *v,
+			 const struct explain_text *how);
 
 /* "verdict", "remedy" */
 void explain_print_verdict(FILE *out, const struct verdict *v, const struct explain_text *how);

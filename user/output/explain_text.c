@@ -35,7 +35,10 @@ static void print_head(FILE *out, const struct explanation *e)
 	head_print_layout(out, &e->python);
 }
 
-/* "VmRSS 11,284,480: the kernel's counter lags, by 45,056" */
+/*
+ * "VmRSS 11,284,480: that counter lags, by 45,056". It is read last: of a process that runs, it may as well
+ * be what has come since.
+ */
 static void say_vm_rss(char *buf, size_t size, const struct explanation *e, int64_t sum)
 {
 	const struct explanation_kernel *k = &e->kernel;
@@ -50,7 +53,9 @@ static void say_vm_rss(char *buf, size_t size, const struct explanation *e, int6
 	else if (vm_rss == sum)
 		snprintf(buf, size, "VmRSS %s", rss);
 	else if (explain_signed(k->rollup_rss) == sum)
-		snprintf(buf, size, "VmRSS %s: that counter lags, by %s", rss, off);
+		snprintf(buf, size, "VmRSS %s: %s, by %s", rss,
+			 e->paused ? "that counter lags" : "it moved on, or that counter lags",
+			 off);
 	else
 		snprintf(buf, size, "VmRSS %s, smaps_rollup %s: it changed meanwhile", rss, rollup);
 }
@@ -96,7 +101,7 @@ int explain_print(FILE *out, const struct explanation *e, const struct verdict *
 	free(lines.v);
 	if (err)
 		return err;
-	explain_print_notes(out, e, how);
+	explain_print_notes(out, e, v, how);
 	if (v)
 		explain_print_verdict(out, v, how);
 	return ferror(out) ? -EIO : 0;

@@ -2,9 +2,12 @@
 #include "output/map_rows.h"
 
 #include "base/cleanup.h"
+#include "model/explanation.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+#define LEAST_CELL (16u << 10)
 
 /* Regions next to each other: cells [start, end), as far as they matter. */
 struct stretch {
@@ -172,8 +175,15 @@ static int lay_out(struct layout *l)
 	return err;
 }
 
-int map_rows_of(const struct memory_map *m, enum map_group g, size_t columns, size_t max_rows,
-		struct map_rows *ret)
+uint64_t map_least_cell(const struct explanation *e, enum map_group g)
+{
+	return g == MAP_PYMALLOC && e->has_pools && e->pools.pool_bytes == MEMORY_MAP_CELL
+		       ? MEMORY_MAP_CELL
+		       : LEAST_CELL;
+}
+
+int map_rows_of(const struct memory_map *m, enum map_group g, uint64_t least_cell, size_t columns,
+		size_t max_rows, struct map_rows *ret)
 {
 	struct layout l = {
 		.map = m,
@@ -192,6 +202,8 @@ int map_rows_of(const struct memory_map *m, enum map_group g, size_t columns, si
 		ret->used += m->v[i].used;
 		ret->free += m->v[i].free;
 	}
+	for (; ret->cell_bytes < least_cell; ret->cell_bytes *= 2)
+		l.shift++;
 	err = lay_out(&l);
 	while (!err && l.too_many) {
 		l.too_many = false;

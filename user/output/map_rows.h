@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct explanation;
+
 #define MAP_COLUMNS 128 /* at most */
 
 struct map_cell {
@@ -42,9 +44,18 @@ struct map_rows {
 	uint64_t used, free;
 };
 
-/* With cells so large that there are at most max_rows. nr == 0: nothing of this group. -ENOMEM */
-int map_rows_of(const struct memory_map *m, enum map_group g, size_t columns, size_t max_rows,
-		struct map_rows *ret);
+/*
+ * How large cells are at least: a pool of pymalloc, since which of its pages have blocks in use is not
+ * known; 16 KiB, which is one since 3.10, for other groups too.
+ */
+uint64_t map_least_cell(const struct explanation *e, enum map_group g);
+
+/*
+ * With cells of at least so many bytes, and so large that there are at most max_rows. nr == 0: nothing of
+ * this group. -ENOMEM
+ */
+int map_rows_of(const struct memory_map *m, enum map_group g, uint64_t least_cell, size_t columns,
+		size_t max_rows, struct map_rows *ret);
 void map_rows_done(struct map_rows *r);
 
 /* Rounded, but 0 and 100 are only what they say. */

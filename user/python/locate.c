@@ -144,22 +144,30 @@ static int locate_in_interpreter(struct python *p, struct fault *f)
 	return 0;
 }
 
+/* Nothing is wrong with a process that has slept for long: it cannot be looked into all the same. */
+static int swapped_out(const struct python *p, struct fault *f)
+{
+	return fault_set(f, ENODATA, "the runtime of pid %d is swapped out", (int)p->target->pid);
+}
+
 /* Head of the list of interpreters agrees with a thread state that points back to it. */
 static int validate_interpreter(struct python *p, struct fault *f)
 {
 	const struct py_layout *l = &p->layout;
 	uint64_t tstate, back;
+	int err;
 
 	if (l->interp_threads == PY_NONE || l->tstate_interp == PY_NONE)
 		return 0;
-	if (mem_read_u64(p->mem, p->interp + l->interp_threads, &tstate))
-		goto bad;
-	if (!tstate)
+	err = mem_read_u64(p->mem, p->interp + l->interp_threads, &tstate);
+	if (!err && !tstate)
 		return 0; /* starting or ending */
-	if (mem_read_u64(p->mem, tstate + l->tstate_interp, &back) || back != p->interp)
-		goto bad;
-	return 0;
-bad:
+	if (!err)
+		err = mem_read_u64(p->mem, tstate + l->tstate_interp, &back);
+	if (err == -ENODATA)
+		return swapped_out(p, f);
+	if (!err && back == p->interp)
+		return 0;
 	return fault_set(f, ENOTSUP, "%s: its interpreter state is not where this version has it",
 			 p->file.name);
 }
@@ -171,11 +179,14 @@ static int validate_debug_offsets(struct python *p, struct fault *f)
 		char cookie[8];
 		uint64_t version, free_threaded;
 	} head;
+	int err;
 
 	if (PY_MINOR(p->id.version_hex) < V(13))
 		return 0;
-	if (mem_read(p->mem, p->runtime, &head, sizeof(head)) ||
-	    memcmp(head.cookie, "xdebugpy", 8) || head.version != p->id.version_hex)
+	err = mem_read(p->mem, p->runtime, &head, sizeof(head));
+	if (err == -ENODATA)
+		return swapped_out(p, f);
+	if (err || memcmp(head.cookie, "xdebugpy", 8) || head.version != p->id.version_hex)
 		return fault_set(f, ENOTSUP, "%s: _PyRuntime is not that of its version",
 				 p->file.name);
 	return 0;
@@ -250,6 +261,8 @@ int py_locate_interpreter(struct python *p, struct fault *f)
 		if (err)
 			return err;
 		err = mem_read_u64(p->mem, p->runtime + l->runtime_interpreters_main, &p->interp);
+		if (err == -ENODATA)
+			return swapped_out(p, f);
 		if (err)
 			return fault_errno(f, -err, "cannot read the runtime of pid %d",
 					   (int)p->target->pid);

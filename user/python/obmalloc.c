@@ -305,6 +305,15 @@ static int walk_arena(struct python *p, uint64_t table, uint32_t index, struct m
 	return 0;
 }
 
+static int unreadable(const struct python *p, const char *what, int err, struct fault *f)
+{
+	int pid = (int)p->target->pid;
+
+	if (err == -ENODATA)
+		return fault_set(f, ENODATA, "%s of pid %d is swapped out", what, pid);
+	return fault_errno(f, -err, "cannot read %s of pid %d", what, pid);
+}
+
 /*
  * 0: one moment. -EAGAIN: complete, but arenas came or went meanwhile. -EBUSY: incomplete, the arena
  * table moved.
@@ -320,8 +329,7 @@ static int walk_once(struct python *p, struct malloc_stats *ret, struct read_los
 	if (p->list)
 		p->list->nr = 0;
 	if (err)
-		return fault_errno(f, -err, "cannot read pymalloc's counters of pid %d",
-				   (int)p->target->pid);
+		return unreadable(p, "pymalloc's state", err, f);
 	if (before.maxarenas > MAX_ARENAS)
 		return fault_set(f, EINVAL, "pid %d: %u arenas cannot be", (int)p->target->pid,
 				 before.maxarenas);
@@ -333,8 +341,7 @@ static int walk_once(struct python *p, struct malloc_stats *ret, struct read_los
 		if (err == -EFAULT)
 			return -EBUSY; /* the table has just moved */
 		if (err)
-			return fault_errno(f, -err, "cannot read the arena table of pid %d",
-					   (int)p->target->pid);
+			return unreadable(p, "the arena table", err, f);
 	}
 	for (uint32_t i = 0; i < before.maxarenas; i++) {
 		if (!field64(objects + (size_t)i * size, p->layout.arena_address))
@@ -348,8 +355,7 @@ static int walk_once(struct python *p, struct malloc_stats *ret, struct read_los
 	}
 	err = read_counters(p, ret_counters);
 	if (err)
-		return fault_errno(f, -err, "cannot read pymalloc's counters of pid %d",
-				   (int)p->target->pid);
+		return unreadable(p, "pymalloc's state", err, f);
 	if (ret_counters->arenas != before.arenas || ret_counters->ntimes != before.ntimes ||
 	    ret_counters->narenas != before.narenas)
 		return -EAGAIN; /* arenas came or went: the sums are of no single moment */

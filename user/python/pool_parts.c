@@ -24,6 +24,7 @@ struct filler {
 	uint32_t header_bytes; /* of a pool */
 	uint64_t largest;      /* resident bytes of one of the arenas to be returned */
 	bool keeps;	       /* another arena (almost) free, so that none of them would be kept */
+	bool may_keep;	       /* another that would be so without its survivors */
 };
 
 static uint32_t block_bytes(const struct filler *w, const struct py_pool *pool)
@@ -125,6 +126,11 @@ static void keep_one(struct filler *w)
 {
 	if (!w->facts->returned_arenas || w->keeps || PY_MINOR(w->p->id.version_hex) < 0x0309)
 		return;
+	/* whether that one gets there before the last of them does */
+	if (w->may_keep) {
+		w->facts->returned_unsure = w->largest;
+		return;
+	}
 	w->facts->returned_arenas--;
 	w->facts->returned_bytes -= w->largest;
 }
@@ -136,6 +142,7 @@ static int add_arena(struct filler *w, const struct python_arena *a, const struc
 	uint64_t at = (a->address + o->pool_bytes - 1) & ~(uint64_t)(o->pool_bytes - 1);
 	bool dense = false, used = false;
 	struct account_area *area;
+	uint32_t sparse = 0;
 	int err;
 
 	err = account_area(w->account, a->address, end, MEMORY_PY_OVERHEAD, NULL, &area);
@@ -147,10 +154,12 @@ static int add_arena(struct filler *w, const struct python_arena *a, const struc
 		if (pool->state == PY_POOL_USED) {
 			add_used(w, area, at, pool);
 			used = true;
-			if (is_sparse(w, pool))
+			if (is_sparse(w, pool)) {
 				add_sparse(w, at, pool);
-			else
+				sparse++;
+			} else {
 				dense = true;
+			}
 		} else if (pool->state == PY_POOL_FREE || pool->state == PY_POOL_UNTOUCHED) {
 			add_free(w, area, at, pool->state);
 		} else {
@@ -164,6 +173,8 @@ static int add_arena(struct filler *w, const struct python_arena *a, const struc
 		add_returned(w, account_resident(w->account, a->address, end));
 	else if (a->free_pools + 1 >= a->pools)
 		w->keeps = true;
+	else if (a->free_pools + sparse + 1 >= a->pools)
+		w->may_keep = true;
 	w->facts->arenas++;
 	return 0;
 }

@@ -115,7 +115,7 @@ int python_open(struct python **ret, const struct target *t, bool strict, struct
 		return err;
 	}
 	err = open_located(p, strict, f);
-	if (err && err != -ENOTSUP && err != -EAGAIN) {
+	if (err && err != -ENOTSUP && err != -EAGAIN && err != -ENODATA) {
 		python_close(p);
 		return err;
 	}

@@ -30,6 +30,7 @@ struct python;
  *              python_probe_info() works, without the addresses of counters
  *   ENOTSUP    Python, but this build is not supported: the text says which version and why; *ret is
  *              filled all the same, python_id() works, and so does everything that needs no layout
+ *   ENODATA    what has to be read first is swapped out; *ret is as with ENOTSUP
  *   else       could not look
  * With strict, an unmeasured patch release is ENOTSUP too.
  */

@@ -11,7 +11,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define PID_LIMIT (1 << 22) /* PID_MAX_LIMIT */
+#define PID_LIMIT  (1 << 22)  /* PID_MAX_LIMIT */
+#define PF_KTHREAD 0x00200000 /* the kernel's sched.h; no header of user space has it */
 
 static ssize_t read_all(int dirfd, const char *name, size_t limit, bool cut, char **ret)
 {
@@ -66,7 +67,7 @@ ssize_t proc_read_head(int dirfd, const char *name, size_t limit, char **ret)
 
 /*
  * 4242 (python3) S 1 4242 4242 0 -1 4194304 991 0 0 0 3 1 0 0 20 0 1 0 88123 ...
- *                3 4                                          20   22 = start time
+ *                3 4                9 = flags                20   22 = start time
  */
 int proc_parse_stat(const char *text, struct proc_stat *ret)
 {
@@ -87,6 +88,8 @@ int proc_parse_stat(const char *text, struct proc_stat *ret)
 			return -EINVAL;
 		if (field == 4)
 			s.ppid = (pid_t)v;
+		else if (field == 9)
+			s.kernel_thread = v & PF_KTHREAD;
 		else if (field == 20)
 			s.nr_threads = (unsigned int)v;
 		else if (field == 22)

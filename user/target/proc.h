@@ -23,6 +23,7 @@ ssize_t proc_read_head(int dirfd, const char *name, size_t limit, char **ret);
 struct proc_stat {
 	char state; /* R S D T t Z X ... */
 	pid_t ppid;
+	bool kernel_thread;
 	unsigned int nr_threads;
 	uint64_t start_ticks;
 };

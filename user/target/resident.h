@@ -27,7 +27,7 @@ struct resident {
 	uint64_t bytes;
 	/*
 	 * Not resident. guard: never to be touched, which looks like swap before 6.15. zero: mapped,
-	 * and read but never written.
+	 * and read but never written. Of shared memory that is swapped out page tables know nothing.
 	 */
 	uint64_t swapped, guard, zero;
 	bool scanned; /* by PAGEMAP_SCAN; else from pagemap and smaps */

@@ -29,6 +29,7 @@ struct mapping {
 	const struct smaps_entry *of;
 	uint64_t found, zero; /* bytes: present; of them, to be left out as zero pages */
 	uint64_t left_out, huge;
+	uint64_t swapped;
 };
 
 /* A huge page: as many entries in a row, of frames in a row if they are shown, all alike. */
@@ -93,9 +94,12 @@ static int add_piece(struct resident_reader *r, struct mapping *m, uint64_t star
 		flags = PAGE_IS_HUGE;
 		m->huge -= HUGE_BYTES;
 	}
-	for (size_t i = 0; i < nr && !err; i++)
+	for (size_t i = 0; i < nr && !err; i++) {
 		if (entries[i] & ENTRY_PRESENT)
 			err = add_page(r, m, start + i * MEM_PAGE, entries[i], flags);
+		else if (entries[i] & ENTRY_SWAPPED && !(entries[i] & ENTRY_GUARD))
+			m->swapped += MEM_PAGE;
+	}
 	return err;
 }
 
@@ -110,7 +114,7 @@ static int add_pieces(struct resident_reader *r, struct mapping *m, uint64_t *bu
 	bool large = is_large(e);
 	int err = 0;
 
-	m->found = m->left_out = 0;
+	m->found = m->left_out = m->swapped = 0;
 	m->huge = e->anon_huge + e->shmem_huge + e->file_huge;
 	for (uint64_t at = e->start; at < e->end && !err;) {
 		uint64_t stop = min((at | (HUGE_BYTES - 1)) + 1, e->end);
@@ -120,7 +124,7 @@ static int add_pieces(struct resident_reader *r, struct mapping *m, uint64_t *bu
 			*budget = 0;
 			break;
 		}
-		if (large && m->found >= e->rss)
+		if (large && m->found >= e->rss && m->swapped >= e->swap)
 			break;
 		*budget -= nr;
 		err = add_piece(r, m, at, nr);
@@ -167,6 +171,8 @@ static int add_mapping(struct resident_reader *r, const struct smaps_entry *e, u
 		go_back(r->ret, &before);
 		err = resident_add(r, e->start, e->start + min(e->rss, e->end - e->start), 0);
 	}
+	/* what smaps tells of shared memory is of its file, and in nobody's page tables */
+	r->ret->swapped += *budget ? m.swapped : e->swap;
 	return err;
 }
 
@@ -184,8 +190,7 @@ int resident_by_pagemap(struct resident_reader *r, struct fault *f)
 		uint64_t *from = is_large(e) ? &budget_large : &budget;
 		uint64_t share = is_large(e) ? *from / 4 : *from, left = share;
 
-		r->ret->swapped += e->swap;
-		if (e->rss && !e->hugetlb)
+		if ((e->rss || e->swap) && !e->hugetlb)
 			err = add_mapping(r, e, &left);
 		*from -= share - left;
 	}

@@ -153,6 +153,13 @@ bool target_ended(const struct target *t)
 	return (stat.state == 'Z' || stat.state == 'X') && stat.nr_threads <= 1;
 }
 
+bool target_kernel_thread(const struct target *t)
+{
+	struct proc_stat stat;
+
+	return !proc_read_stat(t->proc_fd, &stat) && stat.kernel_thread;
+}
+
 int target_maps(const struct target *t, struct maps *ret, struct fault *f)
 {
 	_cleanup_free_ char *text = NULL;

@@ -31,6 +31,8 @@ void target_close(struct target *t); /* accepts NULL */
 
 /* True once the process has ended (a zombie counts as ended). */
 bool target_ended(const struct target *t);
+/* One that has no memory and never had: a process without is about to end. */
+bool target_kernel_thread(const struct target *t);
 
 /* Identity: pids, comm, cmdline, exe, container. Caller: process_id_done(). */
 int target_identify(const struct target *t, struct process_id *ret, struct fault *f);

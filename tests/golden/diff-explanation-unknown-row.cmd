@@ -1,0 +1,2 @@
+sed 's/"kind": "py_live"/"kind": "py_dead"/' "$DATA/explain.a.json" >later.json
+"$PMT" diff "$DATA/explain.b.json" later.json

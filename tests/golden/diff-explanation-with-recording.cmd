@@ -1,0 +1,3 @@
+cp "$DATA/explain.a.json" a.json
+cp "$DATA/steps.pmt" b.pmt
+"$PMT" diff a.json b.pmt

@@ -1,0 +1,1 @@
+"$PMT" diff --format json "$DATA/explain.a.json" "$DATA/explain.b.json"

@@ -1,0 +1,1 @@
+TZ=UTC "$PMT" diff "$DATA/explain.a.json" "$DATA/explain.b.json"

@@ -1,0 +1,1 @@
+"$PMT" explain --help

@@ -1,0 +1,2 @@
+cp "$DATA/explain.a.json" a.json
+"$PMT" report a.json
