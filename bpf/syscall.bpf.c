@@ -8,13 +8,6 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* arch/x86/entry/syscalls/syscall_64.tbl */
-#define NR_MMAP	   9
-#define NR_MUNMAP  11
-#define NR_BRK	   12
-#define NR_MREMAP  25
-#define NR_MADVISE 28
-
 #define MAP_STACK	   0x20000 /* include/uapi/asm-generic/mman.h */
 #define MADVISE_DONTNEED   4	   /* include/uapi/asm-generic/mman-common.h */
 #define MADVISE_FREE	   8
