@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: of 32 bits, which have other numbers */
 
-/* What is known before a call, by thread. */
+/* What is known before a call, by thread. User space sets the size of the map. */
 struct begun {
 	__u64 brk;
 	__u32 nr, memory;
@@ -25,7 +25,7 @@ struct begun {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 1);
 	__type(key, __u64);
 	__type(value, struct begun);
 } begun_calls SEC(".maps");
