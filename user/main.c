@@ -32,7 +32,7 @@ static const char help[] =
 	"  calls        RSS at entry and exit of functions\n"
 	"Afterwards (no root, no process):\n"
 	"  report FILE  show a saved file: text, svg, folded, pprof, speedscope, json\n"
-	"  diff A B     what changed between two saved snapshots\n"
+	"  diff A B     what changed between two saved files of one kind\n"
 	"\n"
 	"  -p PID  -i SECONDS  -n REPORTS  -d SECONDS  -o FILE [-f]  --format FORMAT\n"
 	"  --children  its descendants too      --pause     stop it while it is read\n"

@@ -7,7 +7,7 @@
 #                                      BUILD: where the binary is)
 #
 # memray, pymemtrace and pyperformance come from PyPI into a virtual environment in $PMT_CACHE. Takes
-# about half an hour and 1.3 GiB of memory; ends with status 1 if a promise of the documentation was
+# about half an hour and 5 GiB of memory; ends with status 1 if a promise of the documentation was
 # not kept.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)

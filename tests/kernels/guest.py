@@ -36,7 +36,7 @@ RSS_BATCH = 64 * PAGE if 'rss_exact' in LACKS else 0  # per thread and kind
 LIVE = (
     ('test_cgroup', ''),
     ('test_swap', ''),
-    ('test_account', '^(heap|survivors|of each kind|own arenas|untouched|forked child) '),
+    ('test_account', '^(heap|survivors|of each kind|forked child) '),
     ('test_explain', '^(adds up: heap|heap as told|forged) '),
 )
 

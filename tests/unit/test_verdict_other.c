@@ -102,6 +102,7 @@ static void test_forked(void **state)
 	scene_row(&s, MEMORY_PY_LIVE, KIB(60000))->exclusive = KIB(25000);
 	s.e.kernel.pss = KIB(48000);
 	s.e.kernel.shared = s.e.total - KIB(25000);
+	s.e.parent_anon = KIB(66000);
 	scene_judge(&s);
 	FOUND(&s, FINDING_COPIED, FINDING_DATA);
 	assert_string_equal(
@@ -112,12 +113,22 @@ static void test_forked(void **state)
 	ADVISED(&s, REMEDY_FREEZE);
 	assert_string_equal(
 		s.v.remedies[0].text,
-		"gc.freeze() before fork, if this is a child: its garbage collector then "
-		"does not copy what the parent made, up to 24.4 MiB. Reference counts copy "
-		"it all the same; RSS stays, Pss falls.");
+		"gc.freeze() in the parent before it forks: the garbage collector then does "
+		"not copy what the parent made, up to 24.4 MiB. Reference counts copy it all "
+		"the same; RSS stays, Pss falls.");
 	assert_int_equal(s.v.remedies[0].bytes, KIB(25000));
 	assert_false(s.v.remedies[0].exact);
 
+	/* of most of what is its own the parent knows nothing */
+	s.e.parent_anon = s.e.total - KIB(20000);
+	scene_judge(&s);
+	ADVISED(&s, REMEDY_FREEZE);
+	assert_in_range(s.v.remedies[0].bytes, KIB(5000), KIB(5000) + KIB(11000));
+	/* it is the parent, of others */
+	s.e.parent_anon = 0;
+	scene_judge(&s);
+	ADVISED(&s, REMEDY_NOTHING);
+	s.e.parent_anon = KIB(66000);
 	/* there is none before 3.7 */
 	s.e.python.version_hex = 0x03060ff0;
 	scene_judge(&s);

@@ -114,6 +114,7 @@ static void random_scene(struct scene *s)
 	e->threads = (uint32_t)random_below(2000);
 	e->kernel.shared = coin(2) ? 0 : random_bytes();
 	e->kernel.pss = random_below(e->total + 1);
+	e->parent_anon = coin(2) ? 0 : random_bytes();
 	e->kernel.swap = coin(3) ? random_bytes() : 0;
 	e->has_pools = e->python.version_hex && !coin(4);
 	e->has_heap = !coin(4);
@@ -242,6 +243,7 @@ static void check_remedy(const struct scene *s, const struct verdict_remedy *r)
 		break;
 	case REMEDY_FREEZE:
 		assert_true(found(s, FINDING_COPIED) && e->python.version_hex >= 0x03070000);
+		assert_true(r->bytes <= e->parent_anon);
 		break;
 	case REMEDY_NOTHING:
 	case REMEDIES:

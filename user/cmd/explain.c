@@ -144,7 +144,7 @@ static int explain_one(struct series *s, struct explained *x)
 	}
 	if (e.approximate)
 		report_note(o, "pid %d: approximate: %s%s", (int)x->pid, e.approximate_why,
-			    o->pause ? "" : "; --pause reads one moment");
+			    explanation_pause_helps(&e) ? "; --pause reads one moment" : "");
 	s->lost |= e.approximate;
 	if (x->has_last)
 		explanation_done(&x->last);

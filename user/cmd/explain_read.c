@@ -53,6 +53,7 @@ static int read_kernel(struct reading *r, struct fault *f)
 		err = target_page_tables(r->p->target, &k->page_tables, f);
 	if (err)
 		return err;
+	r->e->parent_anon = target_parent_anon(r->p->target);
 	k->vm_rss = (uint64_t)rss_resident(&rss);
 	k->rollup_rss = rollup.rss;
 	k->pss = rollup.pss;

@@ -48,6 +48,12 @@ static const struct {
 	[GROUP_KERNEL] = {"kernel", "vdso"},
 };
 
+bool explanation_pause_helps(const struct explanation *e)
+{
+	return e->approximate && !e->paused &&
+	       (e->total != e->kernel.rollup_rss || !e->kernel.swap);
+}
+
 void explanation_done(struct explanation *e)
 {
 	process_id_done(&e->process);

@@ -42,6 +42,7 @@ struct explanation {
 	int64_t pause_ns;
 	uint32_t threads, readings; /* readings: how often it was read until it held still */
 	struct explanation_kernel kernel;
+	uint64_t parent_anon; /* RssAnon of the parent, if that runs the same program; else 0 */
 
 	/* the largest first */
 	struct explanation_row *rows;
@@ -62,6 +63,9 @@ struct explanation {
 };
 
 void explanation_done(struct explanation *e);
+
+/* Whether it is approximate for a reason that --pause would cure; what is swapped out stays unread. */
+bool explanation_pause_helps(const struct explanation *e);
 
 /* Sum of the rows of a kind; of all kinds from first to last, both included. */
 uint64_t explanation_bytes(const struct explanation *e, enum memory_kind first,

@@ -25,7 +25,7 @@ static struct kind_sum anonymous(const struct facts *f)
  * Of it, what a parent or child maps too. The kernel's own sum is the more, where single pages could not be
  * asked.
  */
-static uint64_t shared_anonymous(const struct facts *f)
+uint64_t facts_shared_anonymous(const struct facts *f)
 {
 	struct kind_sum anon = anonymous(f);
 	uint64_t elsewhere = anon.bytes > anon.exclusive ? anon.bytes - anon.exclusive : 0;
@@ -70,7 +70,7 @@ uint64_t finding_bytes(const struct facts *f, enum finding finding)
 	case FINDING_STACKS:
 		return facts_sum(f, MEMORY_STACK, MEMORY_DATA_STACK).bytes;
 	case FINDING_COPIED:
-		return facts_notable(f, shared_anonymous(f)) ? anonymous(f).bytes : 0;
+		return facts_notable(f, facts_shared_anonymous(f)) ? anonymous(f).bytes : 0;
 	case FINDING_HEAP_UNKNOWN:
 		return f->kinds[MEMORY_HEAP_UNKNOWN].bytes;
 	case FINDING_ANONYMOUS:
@@ -155,7 +155,7 @@ static void files_say(const struct facts *f, char text[static VERDICT_TEXT])
 
 static void copied_say(const struct facts *f, char text[static VERDICT_TEXT])
 {
-	uint64_t all = anonymous(f).bytes, shared = shared_anonymous(f);
+	uint64_t all = anonymous(f).bytes, shared = facts_shared_anonymous(f);
 	struct words w = {0};
 
 	say(text,

@@ -28,6 +28,8 @@ struct facts {
 
 struct kind_sum facts_sum(const struct facts *f, enum memory_kind first, enum memory_kind last);
 bool facts_notable(const struct facts *f, uint64_t bytes);
+/* Memory that fork() shares, and a parent or child still does. */
+uint64_t facts_shared_anonymous(const struct facts *f);
 
 /* --- verdict_text.c -------------------------------------------------------------------------- */
 

@@ -179,22 +179,29 @@ static bool trim_threshold(const struct facts *f, struct verdict *v)
 	return true;
 }
 
-/* Which of the copies the garbage collector made, and which reference counts, cannot be seen. */
+/*
+ * Which of the copies the garbage collector made, and which reference counts, cannot be seen; nor which of
+ * its own memory the process made by itself. But more than its parent has, less what is still shared, it
+ * cannot have copied; and one whose parent is another program was not forked by it.
+ */
 static void freeze(const struct facts *f, struct verdict *v)
 {
 	struct kind_sum py = facts_sum(f, MEMORY_PY_LIVE, MEMORY_PY_OVERHEAD);
 	uint64_t bytes = py.exclusive + f->kinds[MEMORY_HEAP_USED].exclusive;
+	uint64_t parent = f->e->parent_anon;
 	struct verdict_remedy *r;
 	struct words w = {0};
 
+	parent -= min(parent, facts_shared_anonymous(f));
+	bytes = min(bytes, parent);
 	if (!verdict_has(v, FINDING_COPIED) || !f->e->has_pools ||
 	    f->e->python.version_hex < 0x03070000 || !facts_notable(f, bytes))
 		return;
 	r = add(v, f, REMEDY_FREEZE, bytes, false);
 	say(r->text,
-	    "gc.freeze() before fork, if this is a child: its garbage collector then does not "
-	    "copy what the parent made, up to %s. Reference counts copy it all the same; RSS "
-	    "stays, Pss falls.",
+	    "gc.freeze() in the parent before it forks: the garbage collector then does not copy "
+	    "what the parent made, up to %s. Reference counts copy it all the same; RSS stays, "
+	    "Pss falls.",
 	    word_size(&w, r->bytes));
 }
 

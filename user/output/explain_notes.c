@@ -69,7 +69,7 @@ static void note_approximate(struct notes *n, const struct explanation *e)
 	reason(why, sizeof(why), e->approximate_why, sizeof(e->approximate_why));
 	note(n, "caution", "these figures are approximate: %s%s",
 	     *why ? why : "it changed while it was read",
-	     e->paused ? "" : "; --pause stops the process while it is read");
+	     explanation_pause_helps(e) ? "; --pause stops the process while it is read" : "");
 }
 
 static void note_shared(struct notes *n, const struct explanation_kernel *k)
@@ -161,7 +161,11 @@ static void note_heap(struct notes *n, const struct explanation *e, bool verbose
 	if (!e->has_heap)
 		return;
 	if (!h->exact)
-		note(n, "heap", "not classified, its own checks failed: %s",
+		note(n, "heap", "%s, %s: %s",
+		     explanation_bytes(e, MEMORY_HEAP_UNKNOWN, MEMORY_HEAP_UNKNOWN)
+			     ? "not classified, or not all of it"
+			     : "one of its own checks failed",
+		     e->paused ? "as it was read" : "as it changed meanwhile or is damaged",
 		     reason(why, sizeof(why), h->why_not, sizeof(h->why_not)));
 	if (verbose)
 		note(n, h->exact ? "heap" : "",

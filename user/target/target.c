@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 /* 262,144 mappings with paths of 150 bytes; the usual limit (vm.max_map_count) is 65,530. */
@@ -220,6 +221,28 @@ int target_rss(const struct target *t, struct rss *ret, struct fault *f)
 	ret->shmem = status_bytes(status, "RssShmem");
 	ret->swap = status_bytes(status, "VmSwap");
 	return 0;
+}
+
+/* A reused PID would be another program, or is as good a guess as the one before. */
+uint64_t target_parent_anon(const struct target *t)
+{
+	_cleanup_free_ char *status = NULL;
+	_cleanup_fd_ int parent = -1;
+	struct stat ours, theirs;
+	struct proc_stat stat;
+	char path[32];
+
+	if (proc_read_stat(t->proc_fd, &stat) || stat.ppid <= 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d", (int)stat.ppid);
+	parent = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0 || fstatat(t->proc_fd, "exe", &ours, 0) ||
+	    fstatat(parent, "exe", &theirs, 0) || ours.st_dev != theirs.st_dev ||
+	    ours.st_ino != theirs.st_ino)
+		return 0;
+	if (proc_read(parent, "status", PROC_SMALL, &status) < 0)
+		return 0;
+	return (uint64_t)status_bytes(status, "RssAnon");
 }
 
 int target_page_tables(const struct target *t, uint64_t *ret, struct fault *f)

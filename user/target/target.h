@@ -40,6 +40,9 @@ int target_identify(const struct target *t, struct process_id *ret, struct fault
 /* RssAnon, RssFile, RssShmem, VmSwap of /proc/PID/status, in bytes. */
 int target_rss(const struct target *t, struct rss *ret, struct fault *f);
 
+/* RssAnon of its parent, if that runs the same program and so may have forked it; else 0. */
+uint64_t target_parent_anon(const struct target *t);
+
 /* VmPTE of /proc/PID/status: what its page tables take, in bytes. */
 int target_page_tables(const struct target *t, uint64_t *ret, struct fault *f);
 
