@@ -121,7 +121,8 @@ struct {
 struct pmt_rss_change {
 	__u64 mm; /* 0: none */
 	__s64 pages;
-	__u64 returning; /* task whose anonymous memory grew in the event before */
+	__u64 returning; /* task whose anonymous memory grew in the event before, and by how much */
+	__s64 came;
 	__u32 kind, tgid;
 };
 

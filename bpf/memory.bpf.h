@@ -13,6 +13,14 @@
 #define TMPFS_MAGIC   0x01021994 /* include/uapi/linux/magic.h */
 #define MEMORY_SHARED (1u << 8)	 /* beside the kind: writes are seen by others */
 
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+#define NR_MMAP	   9
+#define NR_MUNMAP  11
+#define NR_BRK	   12
+#define NR_MREMAP  25
+#define NR_MADVISE 28
+#define NR_EXECVE  59
+
 #define WANTED(event) (cfg_stacks & 1u << (event))
 
 struct super_block___pmt {

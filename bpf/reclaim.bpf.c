@@ -47,15 +47,36 @@ static __always_inline void put_pages(__u32 tgid, const void *mm, __u32 event, _
 		blame(c, event, PMT_CAUSE_OTHER_TASK, growth, shrink, pages);
 }
 
+/* Is the current task in a system call that may give entries of swap back? In a fault it is in none. */
+static __always_inline bool gives_back(void)
+{
+	const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	switch (regs->orig_ax) {
+	case NR_MMAP:
+	case NR_MUNMAP:
+	case NR_BRK:
+	case NR_MREMAP:
+	case NR_MADVISE:
+	case NR_EXECVE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
- * A page that comes back from swap is one more anonymous page, and then one entry of swap less; entries
- * that a process gives back, as by munmap, follow no such growth.
+ * A page that comes back from swap is one more anonymous page, and at once one entry of swap less (until
+ * 6.1 several, as many as its thread has kept back of each); what a process gives back follows no
+ * such growth.
  */
 static __always_inline __u32 event_of(struct pmt_rss_change *ch, __u64 task)
 {
-	bool returns = ch->returning == task && ch->kind == PMT_RSS_SWAP && ch->pages < 0;
+	bool returns = ch->returning == task && ch->kind == PMT_RSS_SWAP && ch->pages < 0 &&
+		       (rss_is_batched() || ch->came == -ch->pages) && !gives_back();
 
 	ch->returning = ch->kind == PMT_RSS_ANON && ch->pages > 0 ? task : 0;
+	ch->came = ch->pages;
 	if (ch->kind == PMT_RSS_SWAP)
 		return ch->pages > 0 ? PMT_ON_SWAP_OUT
 		       : returns     ? PMT_ON_SWAP_IN

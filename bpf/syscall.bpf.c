@@ -8,13 +8,6 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* arch/x86/entry/syscalls/syscall_64.tbl */
-#define NR_MMAP	   9
-#define NR_MUNMAP  11
-#define NR_BRK	   12
-#define NR_MREMAP  25
-#define NR_MADVISE 28
-
 #define MAP_STACK	   0x20000 /* include/uapi/asm-generic/mman.h */
 #define MADVISE_DONTNEED   4	   /* include/uapi/asm-generic/mman-common.h */
 #define MADVISE_FREE	   8
@@ -23,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: of 32 bits, which have other numbers */
 
-/* What is known before a call, by thread. */
+/* What is known before a call, by thread. User space sets the size of the map. */
 struct begun {
 	__u64 brk;
 	__u32 nr, memory;
@@ -32,7 +25,7 @@ struct begun {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 1);
 	__type(key, __u64);
 	__type(value, struct begun);
 } begun_calls SEC(".maps");

@@ -19,6 +19,7 @@
 #define CODES_PER_STACK 2
 #define BATCH		256
 #define MAX_STACKS	(1u << 20)
+#define MAX_CALLS	(1u << 12) /* threads in a system call that is watched */
 #define MAX_FAULTS	(1u << 16) /* threads with a page fault, now or before */
 
 void stacks_configure(struct trace *t)
@@ -36,6 +37,8 @@ void stacks_configure(struct trace *t)
 	bpf_map__set_max_entries(t->skel->maps.stack_events, RING_BYTES);
 	if (o->stack_events & PMT_FAULT_EVENTS)
 		bpf_map__set_max_entries(t->skel->maps.faults, MAX_FAULTS);
+	if (o->stack_events & PMT_ENTER_EVENTS)
+		bpf_map__set_max_entries(t->skel->maps.begun_calls, MAX_CALLS);
 }
 
 /* A record of the ring, checked: BPF wrote it, but its length is what was sent. */
