@@ -328,10 +328,9 @@ static void test_data(void **state)
 	scene_row(&s, MEMORY_ARENA_USED, MIB(100));
 	s.e.pools.live_blocks = 3000000;
 	scene_judge(&s);
-	assert_string_equal(
-		s.v.sentences[0].text,
-		"98 % of RSS (402.6 MiB) is in use: 101.2 MiB in chunks of malloc's heap, "
-		"301.4 MiB in Python's small blocks (3,000,000 of them).");
+	assert_string_equal(s.v.sentences[0].text,
+			    "98 % of RSS (402.6 MiB) is in use: 301.4 MiB in Python's small blocks "
+			    "(3,000,000 of them), 101.2 MiB in chunks of malloc's heap.");
 }
 
 /* Both kinds of waste: the trim that is a remedy of its own is not told twice. */

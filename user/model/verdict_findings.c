@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Memory that fork() shares. */
@@ -84,6 +85,22 @@ uint64_t finding_bytes(const struct facts *f, enum finding finding)
 	return 0;
 }
 
+struct data_part {
+	uint64_t bytes;
+	char text[96];
+};
+
+static void larger_first(struct data_part *parts, size_t nr)
+{
+	for (size_t i = 1; i < nr; i++)
+		for (size_t k = i; k && parts[k - 1].bytes < parts[k].bytes; k--) {
+			struct data_part tmp = parts[k];
+
+			parts[k] = parts[k - 1];
+			parts[k - 1] = tmp;
+		}
+}
+
 /*
  * "80 % of RSS (137.6 MiB) is in use: 125.1 MiB in 55 large blocks that malloc mapped one by one, 12.1 MiB in
  * chunks of malloc's heap."
@@ -91,30 +108,31 @@ uint64_t finding_bytes(const struct facts *f, enum finding finding)
 static void data_say(const struct facts *f, char text[static VERDICT_TEXT])
 {
 	const struct heap_stats *h = &f->e->heap;
-	uint64_t bytes = data_bytes(f), live = f->kinds[MEMORY_PY_LIVE].bytes;
-	uint64_t mapped = f->kinds[MEMORY_MMAPPED].bytes;
-	uint64_t used = f->kinds[MEMORY_HEAP_USED].bytes + f->kinds[MEMORY_ARENA_USED].bytes;
+	struct data_part parts[] = {
+		{f->kinds[MEMORY_MMAPPED].bytes, "large blocks that malloc mapped one by one"},
+		{f->kinds[MEMORY_HEAP_USED].bytes + f->kinds[MEMORY_ARENA_USED].bytes,
+		 "chunks of malloc's heap"},
+		{f->kinds[MEMORY_PY_LIVE].bytes, ""},
+	};
+	uint64_t bytes = data_bytes(f);
 	const char *next = ": ";
 	struct words w = {0};
 
+	if (f->trim_known && h->hblks > 1)
+		snprintf(parts[0].text, sizeof(parts[0].text),
+			 "%s large blocks that malloc mapped one by one",
+			 word_number(&w, h->hblks));
+	snprintf(parts[2].text, sizeof(parts[2].text), "Python's small blocks (%s of them)",
+		 word_number(&w, f->e->pools.live_blocks));
+	larger_first(parts, ARRAY_SIZE(parts));
 	say(text, "%s of RSS (%s) is in use", word_percent(&w, bytes, f->total),
 	    word_size(&w, bytes));
-	if (mapped && mapped >= bytes / 10) {
-		say(text, "%s%s in ", next, word_size(&w, mapped));
-		if (f->trim_known && h->hblks > 1)
-			say(text, "%s large blocks that malloc mapped one by one",
-			    word_number(&w, h->hblks));
-		else
-			say(text, "large blocks that malloc mapped one by one");
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!parts[i].bytes || parts[i].bytes < bytes / 10)
+			continue;
+		say(text, "%s%s in %s", next, word_size(&w, parts[i].bytes), parts[i].text);
 		next = ", ";
 	}
-	if (used && used >= bytes / 10) {
-		say(text, "%s%s in chunks of malloc's heap", next, word_size(&w, used));
-		next = ", ";
-	}
-	if (live && live >= bytes / 10)
-		say(text, "%s%s in Python's small blocks (%s of them)", next, word_size(&w, live),
-		    word_number(&w, f->e->pools.live_blocks));
 	say(text, ".");
 }
 
