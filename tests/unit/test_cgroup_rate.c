@@ -297,7 +297,7 @@ static void it_is_printed(void **state)
 		       "cgroup   /kubepods/pod1: 3.0 GiB of 4.0 GiB (this process 67 % of it), "
 		       "peak 3.5 GiB, 7 processes\n"
 		       "         events: high 0, max 12, oom 0, oom_kill 0\n"
-		       "         page cache that goes first: 200.0 MiB\n");
+		       "         page cache that goes first under pressure: 200.0 MiB\n");
 	/* all that there can be */
 	c.limit_path = (char[]){"/kubepods"};
 	c.room_path = (char[]){"/"};
@@ -316,7 +316,7 @@ static void it_is_printed(void **state)
 		"         800.0 MiB left of the memory.high of /; slowed down from 3.5 GiB on\n"
 		"         events: high 0, max 12, oom 0, oom_kill 0; "
 		"waited for memory 1.2 s, all at once 0.3 s\n"
-		"         page cache that goes first: 200.0 MiB; swap 12.0 MiB of 1.0 GiB\n"
+		"         page cache that goes first under pressure: 200.0 MiB; swap 12.0 MiB of 1.0 GiB\n"
 		"         about 7 min to memory.high at this rate (+2.5 MiB/s)\n");
 }
 
@@ -358,7 +358,7 @@ static void figures_of_version_1(void **state)
 		"cgroup   /kubepods/pod1: 3.0 GiB of 4.0 GiB, a limit above it, peak 3.5 GiB, "
 		"7 processes\n"
 		"         events: failcnt 12, oom_kill 0\n"
-		"         page cache that goes first: 200.0 MiB; "
+		"         page cache that goes first under pressure: 200.0 MiB; "
 		"swap 12.0 MiB of 5.0 GiB with memory\n");
 }
 

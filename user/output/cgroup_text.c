@@ -3,7 +3,7 @@
  *	cgroup   /kubepods/pod1: 3.1 GiB of 4.0 GiB (this process 78 % of it), peak 3.9 GiB, 7 processes
  *	         800.0 MiB left of the limit of /kubepods; slowed down from 3.5 GiB on
  *	         events: high 3, max 12, oom 0, oom_kill 0; waited for memory 1.2 s, all at once 0.3 s
- *	         page cache that goes first: 200.0 MiB; swap 12.0 MiB of 1.0 GiB
+ *	         page cache that goes first under pressure: 200.0 MiB; swap 12.0 MiB of 1.0 GiB
  *	         about 6 min to the limit at this rate (+2.5 MiB/s)
  */
 #include "output/cgroup_text.h"
@@ -144,9 +144,13 @@ static void print_events(struct parts *p, const struct memory_cgroup *c)
 		{"oom_kill", c->events_oom_kill},
 	};
 	const char *before = "events: ";
+	bool news = limited(c->limit) || limited(c->high);
 
+	/* without a limit that nothing has happened is no news */
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		news |= known(events[i].n) && events[i].n;
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
-		if (!known(events[i].n))
+		if (!news || !known(events[i].n))
 			continue;
 		fprintf(p->begun ? p->out : part(p), "%s%s %" PRIu64, before, events[i].name,
 			events[i].n);
@@ -161,7 +165,7 @@ static void print_events(struct parts *p, const struct memory_cgroup *c)
 static void print_rest(struct parts *p, const struct memory_cgroup *c)
 {
 	if (known(c->file_inactive)) {
-		fputs("page cache that goes first: ", part(p));
+		fputs("page cache that goes first under pressure: ", part(p));
 		print_size(p->out, c->file_inactive);
 	}
 	if (known(c->swap_usage) && c->swap_usage) {
