@@ -189,7 +189,7 @@ TABLE(finding);
 
 static const struct field remedy_rows[] = {
 	WORDS("remedy", verdict_record, name, "what would give memory back"),
-	ROW("bytes", FIELD_U64, verdict_record, bytes, "by which RSS would shrink"),
+	ROW("bytes", FIELD_U64, verdict_record, bytes, "by which RSS would shrink; gc_freeze: memory that would stay shared"),
 	ROW("exact", FIELD_BOOL, verdict_record, exact, "computed; else at most so many"),
 	ROW("text", FIELD_TEXT, verdict_record, text, "the sentence, and what it depends on"),
 };
