@@ -131,7 +131,7 @@ chmod 755 "$add/opt/t/init" "$add/opt/t/command"
 
 # --- the disk -------------------------------------------------------------------------------------
 
-size=$(du -sm --apparent-size "$root" "$add" | awk '{ sum += $1 } END { print sum + sum / 4 + 128 }')
+size=$(du -sm --apparent-size "$root" "$add" | awk '{ sum += $1 } END { print sum + sum / 4 + 384 }')
 rm -f "$work/disk"
 mke2fs -q -t ext4 -O ^has_journal,^metadata_csum -E root_owner=0:0 -m 0 -d "$root" \
 	"$work/disk" "${size%.*}M" >/dev/null || fail "mke2fs failed"
