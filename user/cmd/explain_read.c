@@ -223,7 +223,6 @@ static int read_once(struct process *p, struct explanation *e, struct memory_map
 	}
 	if (!err)
 		err = read_all(&r, f);
-
 	if (err == -ENOMEM)
 		fault_set(f, ENOMEM, "no memory");
 	account_free(r.account);
@@ -267,19 +266,6 @@ static bool holds(struct explanation *e)
 	return !e->approximate;
 }
 
-static int own_copies(const struct process *p, struct explanation *e)
-{
-	const struct process_id *from = &p->id;
-	struct process_id *to = &e->process;
-
-	*to = *from;
-	to->comm = from->comm ? strdup(from->comm) : NULL;
-	to->cmdline = from->cmdline ? strdup(from->cmdline) : NULL;
-	to->exe = from->exe ? strdup(from->exe) : NULL;
-	to->container = from->container ? strdup(from->container) : NULL;
-	return 0;
-}
-
 int explain_read(struct process *p, bool pause, struct explanation *ret, struct memory_map *map,
 		 struct fault *f)
 {
@@ -304,7 +290,7 @@ int explain_read(struct process *p, bool pause, struct explanation *ret, struct 
 			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
 		return err;
 	}
-	own_copies(p, &e);
+	process_id_copy(&e.process, &p->id);
 	*ret = e;
 	return 0;
 }

@@ -60,11 +60,6 @@ void process_done(struct process *p)
 	memset(p, 0, sizeof(*p));
 }
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
 static int read_all(struct process *p, bool state, struct snapshot *s, struct fault *f)
 {
 	int err = target_rss(p->target, &s->rss, f);
@@ -105,10 +100,7 @@ static int finish(struct process *p, int err, struct snapshot *s, struct snapsho
 			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
 		return err;
 	}
-	s->process.comm = copy(p->id.comm);
-	s->process.cmdline = copy(p->id.cmdline);
-	s->process.exe = copy(p->id.exe);
-	s->process.container = copy(p->id.container);
+	process_id_copy(&s->process, &p->id);
 	*ret = *s;
 	return 0;
 }

@@ -85,6 +85,20 @@ bool read_losses_any(const struct read_losses *l)
 	       l->inconsistent;
 }
 
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+void process_id_copy(struct process_id *to, const struct process_id *from)
+{
+	*to = *from;
+	to->comm = copy(from->comm);
+	to->cmdline = copy(from->cmdline);
+	to->exe = copy(from->exe);
+	to->container = copy(from->container);
+}
+
 void process_id_done(struct process_id *p)
 {
 	free(p->comm);

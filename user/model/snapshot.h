@@ -104,6 +104,8 @@ struct snapshot {
 	struct read_losses losses;
 };
 
+/* to gets strings of its own; one for which memory ran out is NULL. */
+void process_id_copy(struct process_id *to, const struct process_id *from);
 void process_id_done(struct process_id *p);
 void snapshot_done(struct snapshot *s);
 
