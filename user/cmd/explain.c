@@ -153,14 +153,6 @@ static int explain_one(struct series *s, struct explained *x)
 	return 0;
 }
 
-static bool is_among(pid_t pid, const pid_t *pids, int nr)
-{
-	for (int i = 0; i < nr; i++)
-		if (pids[i] == pid)
-			return true;
-	return false;
-}
-
 static int add(struct series *s, pid_t pid)
 {
 	struct explained *more;
@@ -184,7 +176,7 @@ static int find_all(struct series *s, struct fault *f)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->nr && nr > 0; i++)
-		if (!s->v[i].ended || is_among(s->v[i].pid, pids, nr))
+		if (!s->v[i].ended || process_is_among(s->v[i].pid, pids, (size_t)nr))
 			s->v[kept++] = s->v[i];
 		else
 			explanation_done(&s->v[i].last);

@@ -142,7 +142,7 @@ bool process_matches(const struct options *o, const struct process_id *id)
 	return in;
 }
 
-static bool known(const pid_t *pids, size_t nr, pid_t pid)
+bool process_is_among(pid_t pid, const pid_t *pids, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
 		if (pids[i] == pid)
@@ -172,7 +172,7 @@ int process_select(const struct options *o, pid_t **ret, struct fault *f)
 		}
 		pids = grown;
 		for (int k = 0; k < n; k++)
-			if (!known(pids, nr, more[k]))
+			if (!process_is_among(more[k], pids, nr))
 				pids[nr++] = more[k];
 	}
 	*ret = pids;

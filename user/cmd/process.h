@@ -52,6 +52,9 @@ int process_rss(struct process *p, struct snapshot *ret, struct fault *f);
  */
 int process_select(const struct options *o, pid_t **ret, struct fault *f);
 
+/* pid is one of these. */
+bool process_is_among(pid_t pid, const pid_t *pids, size_t nr);
+
 /* True if the command line passes --include and --exclude. */
 bool process_matches(const struct options *o, const struct process_id *id);
 
