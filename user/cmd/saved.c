@@ -63,7 +63,6 @@ static int read_file(const char *path, char **ret, size_t *ret_len, struct fault
 	return 0;
 }
 
-/* A document is parsed twice: first to see of which kind it is. */
 static int load_document(struct saved *s, const char *text, size_t len, const char *shown,
 			 struct fault *f)
 {
@@ -77,12 +76,12 @@ static int load_document(struct saved *s, const char *text, size_t len, const ch
 	s->kind = !strcmp(kind, "snapshot")	 ? SAVED_SNAPSHOT
 		  : !strcmp(kind, "explanation") ? SAVED_EXPLANATION
 						 : SAVED_OTHER;
-	json_decref(doc);
 	if (s->kind == SAVED_SNAPSHOT)
-		return json_load_snapshot(&s->snapshot, text, len, shown, f);
-	if (s->kind == SAVED_EXPLANATION)
-		return json_load_explanation(&s->explanation, text, len, shown, f);
-	return 0;
+		err = json_read_snapshot(&s->snapshot, doc, shown, f);
+	else if (s->kind == SAVED_EXPLANATION)
+		err = json_read_explanation(&s->explanation, doc, shown, f);
+	json_decref(doc);
+	return err;
 }
 
 static int load_text(struct saved *s, const char *text, size_t len, const char *shown,

@@ -60,6 +60,9 @@ int json_load(json_t **ret, const char **ret_kind, const char *text, size_t len,
 int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const char *name,
 		       struct fault *f);
 
+/* The same of a document that json_load() has parsed, and found to be of that kind. */
+int json_read_snapshot(struct snapshot *ret, const json_t *doc, const char *name, struct fault *f);
+
 /* "an explanation", "a table of calls", "a document of kind census"; safe for a terminal. Returns buf. */
 #define JSON_KIND_TEXT 96
 char *json_kind_text(char buf[static JSON_KIND_TEXT], const char *kind);

@@ -23,4 +23,8 @@ json_t *json_explanation_diff(const struct explanation *a, const struct explanat
 int json_load_explanation(struct explanation *ret, const char *text, size_t len, const char *name,
 			  struct fault *f);
 
+/* As json_read_snapshot(). */
+int json_read_explanation(struct explanation *ret, const json_t *doc, const char *name,
+			  struct fault *f);
+
 #endif

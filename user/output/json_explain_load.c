@@ -222,21 +222,27 @@ static int load(const struct loader *l, const json_t *doc, struct explanation *e
 	return err ? err : load_cgroup(l, json_object_get(doc, "cgroup"), e);
 }
 
-int json_load_explanation(struct explanation *ret, const char *text, size_t len, const char *name,
+int json_read_explanation(struct explanation *ret, const json_t *doc, const char *name,
 			  struct fault *f)
 {
 	const struct loader l = {.name = name, .fault = f};
-	_cleanup_(json_decref_) json_t *doc = NULL;
 	struct explanation e = {0};
-	int err = loader_open(&l, text, len, "explanation", &doc);
+	int err = load(&l, doc, &e);
 
-	if (err)
-		return err;
-	err = load(&l, doc, &e);
 	if (err) {
 		explanation_done(&e);
 		return err;
 	}
 	*ret = e;
 	return 0;
+}
+
+int json_load_explanation(struct explanation *ret, const char *text, size_t len, const char *name,
+			  struct fault *f)
+{
+	const struct loader l = {.name = name, .fault = f};
+	_cleanup_(json_decref_) json_t *doc = NULL;
+	int err = loader_open(&l, text, len, "explanation", &doc);
+
+	return err ? err : json_read_explanation(ret, doc, name, f);
 }

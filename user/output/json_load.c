@@ -236,21 +236,26 @@ char *json_kind_text(char buf[static JSON_KIND_TEXT], const char *kind)
 	return buf;
 }
 
-int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const char *name,
-		       struct fault *f)
+int json_read_snapshot(struct snapshot *ret, const json_t *doc, const char *name, struct fault *f)
 {
 	const struct loader l = {.name = name, .fault = f};
-	_cleanup_(json_decref_) json_t *doc = NULL;
 	struct snapshot s = {0};
-	int err = loader_open(&l, text, len, "snapshot", &doc);
+	int err = load_snapshot(&l, doc, &s);
 
-	if (err)
-		return err;
-	err = load_snapshot(&l, doc, &s);
 	if (err) {
 		snapshot_done(&s);
 		return err;
 	}
 	*ret = s;
 	return 0;
+}
+
+int json_load_snapshot(struct snapshot *ret, const char *text, size_t len, const char *name,
+		       struct fault *f)
+{
+	const struct loader l = {.name = name, .fault = f};
+	_cleanup_(json_decref_) json_t *doc = NULL;
+	int err = loader_open(&l, text, len, "snapshot", &doc);
+
+	return err ? err : json_read_snapshot(ret, doc, name, f);
 }
