@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'live'))
+os.environ['PMT_OWN_KERNEL'] = '1'
 import guest_events
 import livelib as live
 from liverecord import Record
@@ -89,7 +90,7 @@ def cmocka(layer, binary):
 def live_layer(name, cases_like, given):
     """Cases of a live test, with the interpreters of the guest; "ok heap trixie-3.13" becomes
     "ok 6.12: live test_account heap trixie-3.13"."""
-    env = dict(os.environ, PMT_OWN_KERNEL='1', PMT_INTERPRETERS=given)
+    env = dict(os.environ, PMT_INTERPRETERS=given)
     script = os.path.join(live.TOP, 'tests', 'live', name)
     status, text = output_of([sys.executable, '-B', script, cases_like], env)
     lines = re.findall(r'^(ok|not ok|skip|absent) ([^\n]+)$', text, re.M)

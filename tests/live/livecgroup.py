@@ -15,7 +15,6 @@ import sys
 import livelib as live
 
 MIB = 1 << 20
-OWN_KERNEL = bool(os.environ.get('PMT_OWN_KERNEL'))
 FILES = {
     1: {'usage': 'memory.usage_in_bytes', 'limit': 'memory.limit_in_bytes',
         'peak': 'memory.max_usage_in_bytes', 'kernel': 'memory.kmem.usage_in_bytes',
@@ -88,7 +87,7 @@ def write(path, text):
 def _place():
     """(version, folder, path) where cgroups can be made, all three; or Absent."""
     own = _own_paths()
-    if own[1] is None and not any(v == 2 for v, _, _ in _mount_points()) and OWN_KERNEL:
+    if own[1] is None and not any(v == 2 for v, _, _ in _mount_points()) and live.OWN_KERNEL:
         mount('cgroup2', '/sys/fs/cgroup', 'cgroup2')
         own = _own_paths()  # of what was never mounted there is none
     for version, root, point in _mount_points():
@@ -182,7 +181,7 @@ class SwapFile:
     """So many bytes of swap while the with-block lasts; on a kernel of its own only."""
 
     def __init__(self, size):
-        if not OWN_KERNEL:
+        if not live.OWN_KERNEL:
             raise live.Absent('a swap file is for a kernel of its own')
         self.folder = live.scratch()
         self.path = os.path.join(self.folder.name, 'swap')

@@ -22,6 +22,8 @@ BUILD = os.environ.get('BUILD') or os.path.join(TOP, 'build')
 BINARY = os.path.join(BUILD, 'pymemtrace-bpf')
 CACHE = os.environ.get('PMT_CACHE') or '/var/cache/pymemtrace-bpf-tests'
 WORKERS = 2
+# we are in a guest of tests/kernels: swap, cgroups and the kernel's log are ours
+OWN_KERNEL = bool(os.environ.get('PMT_OWN_KERNEL'))
 
 
 class Skip(Exception):
@@ -54,6 +56,8 @@ class Cases:
             print(text + ''.join('\n    # ' + l for l in detail.splitlines()), flush=True)
 
     def _run(self, name, function, args):
+        if OWN_KERNEL:
+            kernel_log('case %s' % name)
         try:
             function(*(a() if callable(a) else a for a in args))
             self._line('ok ' + name)
@@ -81,6 +85,12 @@ class Cases:
             for case in chosen:
                 pool.submit(self._run, *case)
         sys.exit(1 if self.bad else 0)
+
+
+def kernel_log(text):
+    """Beside what the kernel itself says: which case a warning belongs to, and when it began."""
+    with open('/dev/kmsg', 'w') as log:
+        log.write('<5>%s' % one_line(text))
 
 
 def one_line(text, limit=300):
