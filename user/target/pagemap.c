@@ -12,8 +12,19 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+/* <linux/fs.h> of 6.7, struct pm_scan_arg */
+struct scan_arg {
+	uint64_t size, flags, start, end;
+	uint64_t walk_end; /* out: where it stopped */
+	uint64_t vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+_Static_assert(sizeof(struct scan_arg) == 96, "struct pm_scan_arg");
+
+#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
 #define USER_LIMIT (1ull << 56) /* past every user address, five-level tables included */
 
 void pagemap_init(struct pagemap *p, int fd)
@@ -31,42 +42,82 @@ static void set_bits(uint64_t *bits, size_t from, size_t to)
 		bits[from / 64] |= 1ull << from % 64;
 }
 
-static int scan(struct pagemap *p, uint64_t addr, uint64_t end, uint64_t *present,
-		uint64_t *swapped)
+int pagemap_scan(struct page_scan *s, page_run_fn *take, void *ctx)
 {
-	struct page_run runs[128];
-	uint64_t at = addr;
+	uint64_t at = s->start;
 
-	while (at < end) {
-		struct pagemap_scan arg = {
+	while (at < s->end) {
+		struct scan_arg arg = {
 			.size = sizeof(arg),
 			.start = at,
-			.end = end,
-			.vec = (uint64_t)(uintptr_t)runs,
-			.vec_len = ARRAY_SIZE(runs),
+			.end = s->end,
+			.vec = (uint64_t)(uintptr_t)s->runs,
+			.vec_len = s->nr_runs,
 			.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-			.return_mask = SCAN_PRESENT | SCAN_SWAPPED | (p->guard ? SCAN_GUARD : 0),
+			.return_mask = s->categories,
 		};
-		int n = ioctl(p->fd, PAGEMAP_SCAN_IOCTL, &arg);
+		int n = ioctl(s->fd, SCAN_IOCTL, &arg);
 
-		p->calls++;
+		s->calls++;
 		if (n < 0)
 			return -errno;
-		if ((size_t)n > ARRAY_SIZE(runs) || arg.walk_end <= at)
+		if ((size_t)n > s->nr_runs)
 			return -EIO;
 		for (int i = 0; i < n; i++) {
-			uint64_t a = max(runs[i].start, addr), b = min(runs[i].end, end);
+			int err = take(ctx, &s->runs[i]);
 
-			if (a >= b)
-				continue;
-			if (runs[i].categories & SCAN_PRESENT)
-				set_bits(present, (a - addr) / MEM_PAGE, (b - addr) / MEM_PAGE);
-			else if (swapped && !(runs[i].categories & SCAN_GUARD))
-				set_bits(swapped, (a - addr) / MEM_PAGE, (b - addr) / MEM_PAGE);
+			if (err)
+				return err;
 		}
-		at = arg.walk_end;
+		/*
+		 * Where the walk ended is only to be trusted when there was no room left: past 512 runs
+		 * the kernel leaves there where it last wrote some of them out (6.18 does).
+		 */
+		if ((size_t)n < s->nr_runs)
+			break;
+		if (arg.walk_end <= at)
+			return -EIO;
+		at = max(arg.walk_end, s->runs[n - 1].end);
 	}
 	return 0;
+}
+
+/* What is asked for: bit 0 of both is the page at start. */
+struct bits {
+	uint64_t start, end;
+	uint64_t *present, *swapped;
+};
+
+static int take_bits(void *ctx, const struct page_run *run)
+{
+	const struct bits *b = ctx;
+	uint64_t from = max(run->start, b->start), to = min(run->end, b->end);
+	uint64_t *bits = b->swapped;
+
+	if (run->categories & SCAN_PRESENT)
+		bits = b->present;
+	else if (run->categories & SCAN_GUARD)
+		bits = NULL;
+	if (bits && from < to)
+		set_bits(bits, (from - b->start) / MEM_PAGE, (to - b->start) / MEM_PAGE);
+	return 0;
+}
+
+static int scan(struct pagemap *p, struct bits *b)
+{
+	struct page_run runs[128];
+	struct page_scan s = {
+		.fd = p->fd,
+		.start = b->start,
+		.end = b->end,
+		.categories = SCAN_PRESENT | SCAN_SWAPPED | (p->guard ? SCAN_GUARD : 0),
+		.runs = runs,
+		.nr_runs = ARRAY_SIZE(runs),
+	};
+	int err = pagemap_scan(&s, take_bits, b);
+
+	p->calls += s.calls;
+	return err;
 }
 
 static int read_entries(struct pagemap *p, uint64_t addr, size_t nr, uint64_t *present,
@@ -101,7 +152,7 @@ int pagemap_look(struct pagemap *p, uint64_t addr, size_t nr_pages, uint64_t *pr
 		 uint64_t *swapped)
 {
 	size_t words = PAGEMAP_WORDS(nr_pages);
-	uint64_t end;
+	struct bits bits = {.start = addr, .present = present, .swapped = swapped};
 	int err;
 
 	if (addr % MEM_PAGE)
@@ -113,14 +164,14 @@ int pagemap_look(struct pagemap *p, uint64_t addr, size_t nr_pages, uint64_t *pr
 	if (addr >= USER_LIMIT)
 		return 0;
 	nr_pages = min((uint64_t)nr_pages, (USER_LIMIT - addr) / MEM_PAGE);
-	end = addr + (uint64_t)nr_pages * MEM_PAGE;
+	bits.end = addr + (uint64_t)nr_pages * MEM_PAGE;
 	if (!p->scan)
 		return read_entries(p, addr, nr_pages, present, swapped);
 
-	err = scan(p, addr, end, present, swapped);
+	err = scan(p, &bits);
 	if (err == -EINVAL && p->guard) {
 		p->guard = false;
-		err = scan(p, addr, end, present, swapped);
+		err = scan(p, &bits);
 	}
 	if (err == -EFAULT) /* past this machine's address space */
 		return 0;

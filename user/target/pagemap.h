@@ -8,28 +8,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/ioctl.h>
 
-/* <linux/fs.h> of 6.7; older headers lack it. */
+/* PAGEMAP_SCAN, as <linux/fs.h> of 6.7 has it; older headers lack it. */
 struct page_run {
 	uint64_t start, end, categories;
 };
 
-struct pagemap_scan {
-	uint64_t size, flags, start, end;
-	uint64_t walk_end; /* out: where it stopped */
-	uint64_t vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-_Static_assert(sizeof(struct pagemap_scan) == 96, "struct pm_scan_arg");
-
-#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct pagemap_scan)
-#define SCAN_FILE	   (1u << 2) /* the page cache's page, or shmem's */
-#define SCAN_PRESENT	   (1u << 3)
-#define SCAN_SWAPPED	   (1u << 4)
-#define SCAN_ZERO	   (1u << 5) /* the page of zeros that all processes share */
-#define SCAN_HUGE	   (1u << 6)
-#define SCAN_GUARD	   (1u << 8) /* since 6.15; such a page is also shown as swapped */
+#define SCAN_FILE    (1u << 2) /* the page cache's page, or shmem's */
+#define SCAN_PRESENT (1u << 3)
+#define SCAN_SWAPPED (1u << 4)
+#define SCAN_ZERO    (1u << 5) /* the page of zeros that all processes share */
+#define SCAN_HUGE    (1u << 6)
+#define SCAN_GUARD   (1u << 8) /* since 6.15; such a page is also shown as swapped */
 
 /* Entries of /proc/PID/pagemap. */
 #define ENTRY_PRESENT	(1ull << 63)
@@ -45,6 +35,23 @@ struct pagemap {
 	bool guard; /* and knows PAGE_IS_GUARD (since 6.15) */
 	uint64_t calls; /* system calls made */
 };
+
+/*
+ * Each run of neighbouring pages of [start, end) that are present or swapped, alike in the categories
+ * wanted, goes to take() in order of address; what that returns, if not 0, ends the scan. runs: room for
+ * what one system call tells, of which calls are counted. -ENOTTY: this kernel has no such scan; -EINVAL:
+ * nor such categories; -EFAULT: addresses that this machine does not have.
+ */
+typedef int page_run_fn(void *ctx, const struct page_run *run);
+
+struct page_scan {
+	int fd; /* of /proc/PID/pagemap, borrowed */
+	uint64_t start, end, categories;
+	struct page_run *runs;
+	size_t nr_runs;
+	uint64_t calls; /* out */
+};
+int pagemap_scan(struct page_scan *s, page_run_fn *take, void *ctx);
 
 #define PAGEMAP_WORDS(nr_pages) (((nr_pages) + 63) / 64)
 

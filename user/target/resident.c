@@ -174,9 +174,14 @@ static bool is_hugetlb(const struct smaps *s, uint64_t addr)
 	return false;
 }
 
-static int add_scanned(struct resident_reader *r, const struct page_run *run,
-		       const struct smaps *hugetlb)
+struct scanner {
+	struct resident_reader *r;
+	struct smaps hugetlb;
+};
+
+static int take_run(void *ctx, const struct page_run *run)
 {
+	const struct scanner *s = ctx;
 	uint64_t bytes = run->end - run->start;
 	unsigned int flags = 0;
 
@@ -184,81 +189,55 @@ static int add_scanned(struct resident_reader *r, const struct page_run *run,
 		flags |= PAGE_IS_HUGE;
 	if (run->categories & SCAN_FILE)
 		flags |= PAGE_IS_OF_FILE;
-	if (run->categories & SCAN_HUGE && is_hugetlb(hugetlb, run->start))
+	if (run->categories & SCAN_HUGE && is_hugetlb(&s->hugetlb, run->start))
 		return 0;
 	if (run->categories & SCAN_PRESENT && !(run->categories & SCAN_ZERO))
-		return add_run(r, run->start, run->end, flags);
+		return add_run(s->r, run->start, run->end, flags);
 	if (run->categories & SCAN_PRESENT)
-		r->ret->zero += bytes;
+		s->r->ret->zero += bytes;
 	else if (run->categories & SCAN_GUARD)
-		r->ret->guard += bytes;
+		s->r->ret->guard += bytes;
 	else
-		r->ret->swapped += bytes;
+		s->r->ret->swapped += bytes;
 	return 0;
 }
 
-/*
- * -ENOTTY, -EINVAL: this kernel cannot. The end of the walk is only to be trusted when the vector is
- * full: past 512 runs the kernel leaves there where it last wrote some of them out (6.18 does).
- */
-static int scan(struct resident_reader *r, uint64_t end, bool guard, const struct smaps *hugetlb)
+/* Where addresses end; [vsyscall] is the kernel's. */
+static uint64_t end_of(const struct maps *maps)
+{
+	for (size_t i = maps->nr; i; i--)
+		if (maps->v[i - 1].end <= USER_MAX)
+			return max(USER_END, maps->v[i - 1].end);
+	return USER_END;
+}
+
+/* -ENOTTY, -EINVAL: this kernel cannot. */
+static int resident_by_scan(struct resident_reader *r, const struct maps *maps, struct fault *f)
 {
 	_cleanup_free_ struct page_run *runs = reallocarray(NULL, SCAN_RUNS, sizeof(*runs));
-	uint64_t at = 0;
+	struct scanner scanner = {.r = r};
+	struct page_scan s = {
+		.fd = r->pagemap_fd,
+		.end = end_of(maps),
+		.categories = SCAN_PRESENT | SCAN_SWAPPED | SCAN_FILE | SCAN_ZERO | SCAN_HUGE |
+			      SCAN_GUARD,
+		.runs = runs,
+		.nr_runs = SCAN_RUNS,
+	};
+	int err;
 
 	if (!runs)
 		return -ENOMEM;
-	while (at < end) {
-		struct pagemap_scan arg = {
-			.size = sizeof(arg),
-			.start = at,
-			.end = end,
-			.vec = (uint64_t)(uintptr_t)runs,
-			.vec_len = SCAN_RUNS,
-			.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-			.return_mask = SCAN_PRESENT | SCAN_SWAPPED | SCAN_FILE | SCAN_ZERO |
-				       SCAN_HUGE | (guard ? SCAN_GUARD : 0),
-		};
-		int n = ioctl(r->pagemap_fd, PAGEMAP_SCAN_IOCTL, &arg);
-
-		if (n < 0)
-			return -errno;
-		if ((size_t)n > SCAN_RUNS)
-			return -EIO;
-		for (int i = 0; i < n; i++) {
-			int err = add_scanned(r, &runs[i], hugetlb);
-
-			if (err)
-				return err;
-		}
-		if (n < (int)SCAN_RUNS)
-			break;
-		if (arg.walk_end <= at)
-			return -EIO;
-		at = max(arg.walk_end, runs[n - 1].end);
-	}
-	r->ret->scanned = true;
-	return 0;
-}
-
-static int scan_all(struct resident_reader *r, const struct maps *maps, struct fault *f)
-{
-	_cleanup_(smaps_done) struct smaps hugetlb = {0};
-	uint64_t end = USER_END;
-	int err = find_hugetlb(r->target, &hugetlb, f);
-
+	err = find_hugetlb(r->target, &scanner.hugetlb, f);
 	if (err)
 		return err;
-	/* not [vsyscall], which is the kernel's */
-	for (size_t i = maps->nr; i; i--) {
-		if (maps->v[i - 1].end <= USER_MAX) {
-			end = max(end, maps->v[i - 1].end);
-			break;
-		}
+	err = pagemap_scan(&s, take_run, &scanner);
+	if (err == -EINVAL) {
+		s.categories &= ~(uint64_t)SCAN_GUARD;
+		err = pagemap_scan(&s, take_run, &scanner);
 	}
-	err = scan(r, end, true, &hugetlb);
-	if (err == -EINVAL)
-		err = scan(r, end, false, &hugetlb);
+	smaps_done(&scanner.hugetlb);
+	r->ret->scanned = !err;
 	return err;
 }
 
@@ -278,7 +257,7 @@ int target_resident(const struct target *t, const struct maps *maps, struct resi
 	if (fd < 0)
 		return fault_errno(f, errno, "/proc/%d/pagemap", (int)t->pid);
 	if (!proc_masked("pagemap_scan"))
-		err = scan_all(&r, maps, f);
+		err = resident_by_scan(&r, maps, f);
 	if (err == -ENOTTY || err == -EINVAL)
 		err = resident_by_pagemap(&r, f);
 	if (r.kpageflags_fd >= 0)
