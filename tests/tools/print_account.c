@@ -90,7 +90,7 @@ static int read_all(struct reading *r, struct fault *f)
 	if (!err)
 		err = target_smaps_rollup(r->t, &r->rollup, f);
 	if (!err)
-		err = resident_account(&r->resident, r->account);
+		err = account_take(r->account, &r->resident.runs);
 	if (!err)
 		err = read_python(r, f);
 	if (err < 0)
@@ -100,7 +100,7 @@ static int read_all(struct reading *r, struct fault *f)
 		hints.python_mimalloc =
 			allocator == ALLOCATOR_MIMALLOC || allocator == ALLOCATOR_MIMALLOC_DEBUG;
 	lap(r);
-	err = mappings_account(r->t, &r->maps, r->mem, &r->resident, &hints, r->account);
+	err = mappings_account(r->t, &r->maps, r->mem, &hints, r->account);
 	r->mappings_ns = lap(r);
 	return err;
 }

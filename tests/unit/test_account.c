@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include "model/account.h"
+#include "model/page_runs.h"
 
 #include "base/clock.h"
 

@@ -62,10 +62,9 @@ static dev_t shm_device(void)
 }
 
 /* Written maps; "SHM" in them is the device of shared memory. */
-static struct sheet classify(const char *text, struct resident_run *runs, size_t nr,
+static struct sheet classify(const char *text, const struct run *pages, size_t nr,
 			     const struct mappings_hints *hints)
 {
-	struct resident r = {.v = runs, .nr = nr};
 	struct sheet s = {.a = account_new()};
 	char *written = strdup(text), device[16], *at;
 	struct target *self;
@@ -78,8 +77,10 @@ static struct sheet classify(const char *text, struct resident_run *runs, size_t
 	}
 	assert_int_equal(target_open(&self, getpid(), NULL), 0);
 	assert_int_equal(maps_parse(&maps, written, strlen(written)), 0);
-	assert_int_equal(resident_account(&r, s.a), 0);
-	assert_int_equal(mappings_account(self, &maps, NULL, &r, hints, s.a), 0);
+	for (size_t i = 0; i < nr; i++)
+		assert_int_equal(account_pages(s.a, pages[i].start, pages[i].end, pages[i].flags),
+				 0);
+	assert_int_equal(mappings_account(self, &maps, NULL, hints, s.a), 0);
 	sheet_close(&s);
 	maps_done(&maps);
 	target_close(self);
@@ -87,14 +88,11 @@ static struct sheet classify(const char *text, struct resident_run *runs, size_t
 	return s;
 }
 
-#define RUN(from, to, flags)                    \
-	{                                       \
-		(from) * PAGE, (to)*PAGE, flags \
-	}
+#define RUN(from, to, is) ((struct run){.start = (from)*PAGE, .end = (to)*PAGE, .flags = (is)})
 
 static void each_rule(void **state)
 {
-	struct resident_run runs[] = {
+	const struct run runs[] = {
 		RUN(0x10, 0x18, PAGE_IS_OF_FILE), /* text */
 		RUN(0x18, 0x1a, PAGE_IS_OF_FILE), /* data, clean */
 		RUN(0x1a, 0x1c, PAGE_IS_EXCLUSIVE),
@@ -164,7 +162,7 @@ static void each_rule(void **state)
 
 static void another_malloc_has_what_is_anonymous(void **state)
 {
-	struct resident_run runs[] = {
+	const struct run runs[] = {
 		RUN(0x30, 0x33, 0),
 		RUN(0x40, 0x45, 0),
 		RUN(0x80, 0x84, 0),
@@ -183,7 +181,7 @@ static void another_malloc_has_what_is_anonymous(void **state)
 /* Its segments begin at multiples of 32 MiB; a mapping may hold something else before them. */
 static void mimalloc_is_told_by_its_segments(void **state)
 {
-	struct resident_run runs[] = {
+	const struct run runs[] = {
 		RUN(0x1f00, 0x1f01, 0), RUN(0x2000, 0x2003, 0), RUN(0x3ff0, 0x4010, 0),
 		RUN(0x7f00, 0x7f05, 0), RUN(0x8000, 0x8007, 0), RUN(0x10000, 0x10001, 0),
 	};
@@ -324,8 +322,8 @@ static struct sheet classify_child(const struct child *c, const struct mappings_
 	assert_int_equal(target_maps(t, &maps, NULL), 0);
 	assert_int_equal(target_mem_open(&mem, t, &maps, NULL), 0);
 	assert_int_equal(target_resident(t, &maps, &r, NULL), 0);
-	assert_int_equal(resident_account(&r, s.a), 0);
-	assert_int_equal(mappings_account(t, &maps, mem, &r, hints, s.a), 0);
+	assert_int_equal(account_take(s.a, &r.runs), 0);
+	assert_int_equal(mappings_account(t, &maps, mem, hints, s.a), 0);
 	sheet_close(&s);
 	resident_done(&r);
 	mem_close(mem);

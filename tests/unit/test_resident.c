@@ -182,8 +182,10 @@ static size_t count(const struct look *l, int which, unsigned int with, unsigned
 	uint64_t start = (uint64_t)(uintptr_t)mappings[which].at;
 	uint64_t end = start + mappings[which].bytes, n = 0;
 
-	for (size_t i = resident_find(&l->r, start); i < l->r.nr && l->r.v[i].start < end; i++) {
-		const struct resident_run *run = &l->r.v[i];
+	const struct runs *r = &l->r.runs;
+
+	for (size_t i = runs_find(r, start, 0); i < r->nr && r->v[i].start < end; i++) {
+		const struct run *run = &r->v[i];
 
 		if ((run->flags & with) == with && !(run->flags & without))
 			n += min(run->end, end) - max(run->start, start);
@@ -191,7 +193,7 @@ static size_t count(const struct look *l, int which, unsigned int with, unsigned
 	return n / PAGE;
 }
 
-static void assert_well_formed(const struct resident *r)
+static void assert_well_formed(const struct runs *r)
 {
 	uint64_t bytes = 0;
 
@@ -201,11 +203,11 @@ static void assert_well_formed(const struct resident *r)
 		assert_true(
 			!i || r->v[i].start > r->v[i - 1].end ||
 			(r->v[i].start == r->v[i - 1].end && r->v[i].flags != r->v[i - 1].flags));
-		assert_int_equal(resident_find(r, r->v[i].start), i);
-		assert_int_equal(resident_find(r, r->v[i].end - 1), i);
+		assert_int_equal(runs_find(r, r->v[i].start, 0), i);
+		assert_int_equal(runs_find(r, r->v[i].end - 1, 0), i);
 		bytes += r->v[i].end - r->v[i].start;
 	}
-	assert_int_equal(bytes, r->bytes);
+	assert_int_equal(bytes, runs_total(r).bytes);
 }
 
 static bool thp_works(const struct look *l)
@@ -221,9 +223,9 @@ static void check_pages(const char *masked)
 	without(masked);
 	look_start(&l);
 	without(NULL);
-	assert_well_formed(&l.r);
+	assert_well_formed(&l.r.runs);
 	assert_int_equal(target_smaps_rollup(l.t, &sum, NULL), 0);
-	assert_int_equal(l.r.bytes, sum.rss);
+	assert_int_equal(runs_total(&l.r.runs).bytes, sum.rss);
 	assert_int_equal(count(&l, WRITTEN, PAGE_IS_EXCLUSIVE, PAGE_IS_OF_FILE), 4);
 	assert_int_equal(count(&l, WRITTEN, 0, 0), 4);
 	assert_int_equal(count(&l, ZEROS, 0, 0), 1);
@@ -276,7 +278,7 @@ static void other_ways_agree(void **state)
 	assert_int_equal(target_resident(l.t, &l.maps, &other.r, NULL), 0);
 	without(NULL);
 	assert_false(other.r.scanned);
-	assert_int_equal(other.r.bytes, l.r.bytes);
+	assert_int_equal(runs_total(&other.r.runs).bytes, runs_total(&l.r.runs).bytes);
 #ifndef __SANITIZE_ADDRESS__ /* which has read pages of terabytes */
 	assert_int_equal(other.r.zero, l.r.zero);
 #endif
@@ -293,16 +295,19 @@ static void they_become_an_account(void **state)
 {
 	struct account *a = account_new();
 	struct account_row *rows;
-	uint64_t total;
+	uint64_t total, bytes;
 	struct look l;
 	size_t nr;
 
 	look_start(&l);
-	assert_int_equal(resident_account(&l.r, a), 0);
+	bytes = runs_total(&l.r.runs).bytes;
+	assert_int_equal(account_take(a, &l.r.runs), 0);
+	assert_int_equal(l.r.runs.nr, 0);
 	assert_int_equal(account_close(a, &rows, &nr, &total), 0);
 	assert_int_equal(nr, 1);
-	assert_int_equal(total, l.r.bytes);
-	assert_int_equal(rows[0].bytes, l.r.bytes);
+	assert_int_equal(total, bytes);
+	assert_int_equal(rows[0].bytes, bytes);
+	assert_int_equal(account_take(a, &l.r.runs), -EINVAL);
 	free(rows);
 	account_free(a);
 	look_end(&l);
@@ -338,7 +343,7 @@ static void hugetlb_is_nobodys(void **state)
 		wait_until(child_sleeps(l.c.pid));
 		look_at(&l, l.c.pid);
 		assert_int_equal(target_smaps_rollup(l.t, &sum, NULL), 0);
-		assert_int_equal(l.r.bytes, sum.rss);
+		assert_int_equal(runs_total(&l.r.runs).bytes, sum.rss);
 		look_end(&l);
 	} else {
 		child_end(&l.c);

@@ -159,7 +159,7 @@ static int classify(struct reading *r, struct fault *f)
 {
 	struct mappings_hints hints = {0};
 	enum allocator allocator;
-	int err = resident_account(&r->resident, r->account);
+	int err = account_take(r->account, &r->resident.runs);
 
 	if (!err)
 		err = read_python(r, f);
@@ -169,8 +169,7 @@ static int classify(struct reading *r, struct fault *f)
 		hints.python_mimalloc =
 			allocator == ALLOCATOR_MIMALLOC || allocator == ALLOCATOR_MIMALLOC_DEBUG;
 	if (!err)
-		err = mappings_account(r->p->target, &r->maps, r->mem, &r->resident, &hints,
-				       r->account);
+		err = mappings_account(r->p->target, &r->maps, r->mem, &hints, r->account);
 	if (!err)
 		err = take_rows(r);
 	if (!err && r->map)

@@ -2,15 +2,15 @@
 /*
  * How the sum stays right: whatever is resident begins as MEMORY_ANONYMOUS without a name. An area moves
  * its bytes from there, a part moves some of the area's on; no byte is moved twice by either, because
- * areas take what nobody has taken and parts ascend. Nothing is ever added but by account_pages().
+ * areas take what nobody has taken and parts ascend. Nothing is ever added but as a page.
  *
  * Parts come by the million, so they are summed as they come: a part costs a step or two along the runs
  * and nothing is kept of it.
  */
 #include "model/account.h"
 
-#include "model/account_runs.h"
 #include "model/account_taken.h"
+#include "model/page_runs.h"
 
 #include "base/cleanup.h"
 
@@ -21,7 +21,6 @@
 #define HASH_NONFATAL_OOM	   1
 #include "base/hash.h"
 
-#define PAGE_BYTES 4096u
 /* A target chooses how many names there are, and each costs 700 bytes here: the rest share "". */
 #define NAMES_MAX  65536u
 #define NAME_BYTES 255
@@ -121,16 +120,26 @@ static void move(struct sums *from, struct sums *to, const struct sums *what)
 
 int account_pages(struct account *a, uint64_t start, uint64_t end, unsigned int flags)
 {
-	struct sums s = sums_of(end - start, flags);
-	int err;
+	int err = a->begun ? -EINVAL : runs_add(&a->runs, start, end, flags);
 
-	if (start >= end || (start | end) % PAGE_BYTES || a->begun ||
-	    (a->runs.nr && start < a->runs.v[a->runs.nr - 1].end))
-		return -EINVAL;
-	err = runs_add(&a->runs, start, end, flags);
 	if (!err)
-		sums_add(&a->nameless->kinds[MEMORY_ANONYMOUS], &s);
+		a->nameless->kinds[MEMORY_ANONYMOUS] = runs_total(&a->runs);
 	return err;
+}
+
+int account_take(struct account *a, struct runs *pages)
+{
+	if (a->begun || a->runs.nr)
+		return -EINVAL;
+	a->runs = *pages;
+	*pages = (struct runs){0};
+	a->nameless->kinds[MEMORY_ANONYMOUS] = runs_total(&a->runs);
+	return 0;
+}
+
+const struct runs *account_runs(const struct account *a)
+{
+	return &a->runs;
 }
 
 uint64_t account_resident(const struct account *a, uint64_t start, uint64_t end)

@@ -58,21 +58,20 @@ const char *memory_kind_name(enum memory_kind k);		    /* "py_live": JSON member
 const char *memory_kind_text(enum memory_kind k);		    /* "live blocks" */
 int memory_kind_from_name(const char *name, enum memory_kind *ret); /* -EINVAL */
 
-/* What a run of pages is, by the page tables. */
-enum page_flags {
-	PAGE_IS_OF_FILE = 1 << 0, /* the file's own page, or shmem's */
-	PAGE_IS_HUGE = 1 << 1,
-	PAGE_IS_EXCLUSIVE = 1 << 2, /* mapped nowhere else */
-};
-
 struct account;
+struct runs;
 
 /* NULL when memory ran out. */
 struct account *account_new(void);
 void account_free(struct account *a); /* accepts NULL */
 
-/* Resident pages [start, end), multiples of the page size, each run behind the one before. -EINVAL, -ENOMEM */
+/*
+ * Resident pages [start, end), behind those given before (runs_add()), or all at once: then pages is
+ * empty afterwards, and account_runs() has them. Before the first area. -EINVAL, -ENOMEM
+ */
 int account_pages(struct account *a, uint64_t start, uint64_t end, unsigned int flags);
+int account_take(struct account *a, struct runs *pages);
+const struct runs *account_runs(const struct account *a);
 
 /*
  * An area of one kind. What an earlier area has of it stays that one's; what is not resident does not

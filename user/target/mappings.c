@@ -17,9 +17,9 @@
 
 #include "base/cleanup.h"
 #include "model/account.h"
+#include "model/page_runs.h"
 #include "target/maps.h"
 #include "target/mappings_internal.h"
-#include "target/resident.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,12 +32,11 @@
 
 struct classifier {
 	const struct maps *maps;
-	const struct resident *resident;
 	const struct mappings_hints *hints;
 	struct mem *mem;
 	struct account *account;
 	struct file_ids libraries, shmem;
-	size_t run; /* of resident: none behind the mapping at hand */
+	size_t run; /* of the account: none behind the mapping at hand */
 };
 
 static const char *base_name(const char *path)
@@ -86,10 +85,9 @@ static bool is_anonymous(const struct vma *v)
 /* Pages of a private mapping of a file that are its own by now. */
 static void add_copies(struct classifier *c, const struct vma *v, struct account_area *area)
 {
-	const struct resident *r = c->resident;
+	const struct runs *r = account_runs(c->account);
 
-	while (c->run < r->nr && r->v[c->run].end <= v->start)
-		c->run++;
+	c->run = runs_find(r, v->start, c->run);
 	for (size_t i = c->run; i < r->nr && r->v[i].start < v->end; i++)
 		if (!(r->v[i].flags & PAGE_IS_OF_FILE))
 			account_part(area, r->v[i].start, r->v[i].end, MEMORY_FILE_PRIVATE);
@@ -222,12 +220,10 @@ static int add_mapping(struct classifier *c, size_t i)
 }
 
 int mappings_account(const struct target *t, const struct maps *maps, struct mem *mem,
-		     const struct resident *r, const struct mappings_hints *hints,
-		     struct account *a)
+		     const struct mappings_hints *hints, struct account *a)
 {
 	struct classifier c = {
 		.maps = maps,
-		.resident = r,
 		.hints = hints,
 		.mem = mem,
 		.account = a,

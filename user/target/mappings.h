@@ -13,7 +13,6 @@ struct account;
 struct fault;
 struct maps;
 struct mem;
-struct resident;
 struct target;
 
 /* What mappings alone cannot tell. */
@@ -38,7 +37,6 @@ const char *mappings_allocator(const struct maps *maps);
  * NULL: then what is behind the .bss of a library in the same mapping counts as such. -ENOMEM
  */
 int mappings_account(const struct target *t, const struct maps *maps, struct mem *mem,
-		     const struct resident *r, const struct mappings_hints *hints,
-		     struct account *a);
+		     const struct mappings_hints *hints, struct account *a);
 
 #endif

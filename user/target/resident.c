@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "model/account.h"
 #include "target/maps.h"
 #include "target/mem.h"
 #include "target/pagemap.h"
@@ -27,29 +26,6 @@
 #define USER_MAX  (1ull << 56)
 /* of /proc/kpageflags: <linux/kernel-page-flags.h> */
 #define KPF_ZERO_PAGE (1ull << 24)
-
-int resident_add(struct resident_reader *r, uint64_t start, uint64_t end, unsigned int flags)
-{
-	struct resident *ret = r->ret;
-	struct resident_run *last = ret->nr ? &ret->v[ret->nr - 1] : NULL;
-
-	ret->bytes += end - start;
-	if (last && last->end == start && last->flags == flags) {
-		last->end = end;
-		return 0;
-	}
-	if (ret->nr == r->size) {
-		size_t size = max(r->size * 2, (size_t)256);
-		struct resident_run *more = reallocarray(ret->v, size, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		ret->v = more;
-		r->size = size;
-	}
-	ret->v[ret->nr++] = (struct resident_run){start, end, flags};
-	return 0;
-}
 
 int resident_entries(struct resident_reader *r, uint64_t addr, uint64_t *ret, size_t nr)
 {
@@ -133,8 +109,8 @@ static int add_run(struct resident_reader *r, uint64_t start, uint64_t end, unsi
 
 			if (i < nr && exclusive == !!(entries[i] & ENTRY_EXCLUSIVE))
 				continue;
-			err = resident_add(r, start + from * MEM_PAGE, start + i * MEM_PAGE,
-					   flags | (exclusive ? PAGE_IS_EXCLUSIVE : 0));
+			err = runs_add(&r->ret->runs, start + from * MEM_PAGE, start + i * MEM_PAGE,
+				       flags | (exclusive ? PAGE_IS_EXCLUSIVE : 0));
 			if (err)
 				return err;
 			from = i;
@@ -265,7 +241,7 @@ int target_resident(const struct target *t, const struct maps *maps, struct resi
 	if (err)
 		return fault_errno(f, -err, "cannot read the page tables of process %d",
 				   (int)t->pid);
-	if (!found.nr && target_ended(t))
+	if (!found.runs.nr && target_ended(t))
 		return fault_set(f, ESRCH, "process %d has ended", (int)t->pid);
 	*ret = found;
 	found = (struct resident){0};
@@ -274,32 +250,6 @@ int target_resident(const struct target *t, const struct maps *maps, struct resi
 
 void resident_done(struct resident *r)
 {
-	free(r->v);
+	runs_done(&r->runs);
 	*r = (struct resident){0};
-}
-
-size_t resident_find(const struct resident *r, uint64_t addr)
-{
-	size_t lo = 0, hi = r->nr;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (r->v[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-int resident_account(const struct resident *r, struct account *a)
-{
-	for (size_t i = 0; i < r->nr; i++) {
-		int err = account_pages(a, r->v[i].start, r->v[i].end, r->v[i].flags);
-
-		if (err)
-			return err;
-	}
-	return 0;
 }

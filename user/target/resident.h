@@ -7,24 +7,17 @@
 #ifndef PMT_TARGET_RESIDENT_H
 #define PMT_TARGET_RESIDENT_H
 
+#include "model/page_runs.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct account;
 struct fault;
 struct maps;
 struct target;
 
-struct resident_run {
-	uint64_t start, end;
-	unsigned int flags; /* enum page_flags of model/account.h */
-};
-
 struct resident {
-	struct resident_run *v; /* ascending; neighbours differ in flags or do not touch */
-	size_t nr;
-	uint64_t bytes;
+	struct runs runs;
 	/*
 	 * Not resident. guard: never to be touched, which looks like swap before 6.15. zero: mapped,
 	 * and read but never written. Of shared memory that is swapped out page tables know nothing.
@@ -40,11 +33,5 @@ struct resident {
 int target_resident(const struct target *t, const struct maps *maps, struct resident *ret,
 		    struct fault *f);
 void resident_done(struct resident *r);
-
-/* The first run that ends behind addr, or r->nr. */
-size_t resident_find(const struct resident *r, uint64_t addr);
-
-/* account_pages() of each. -ENOMEM */
-int resident_account(const struct resident *r, struct account *a);
 
 #endif

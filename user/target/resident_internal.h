@@ -14,11 +14,7 @@ struct resident_reader {
 	int kpageflags_fd;   /* of all page frames; -1: not opened yet, -2: cannot be */
 	uint64_t zero_frame; /* of the page of zeros; 0: not known yet */
 	struct resident *ret;
-	size_t size;
 };
-
-/* Behind the last one. -ENOMEM */
-int resident_add(struct resident_reader *r, uint64_t start, uint64_t end, unsigned int flags);
 
 /* Up to nr entries from addr on; what is missing at the end of the address space is 0. 0, -errno. */
 int resident_entries(struct resident_reader *r, uint64_t addr, uint64_t *ret, size_t nr);

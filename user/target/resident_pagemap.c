@@ -9,7 +9,6 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "model/account.h"
 #include "target/mem.h"
 #include "target/pagemap.h"
 #include "target/smaps.h"
@@ -74,7 +73,7 @@ static int add_page(struct resident_reader *r, struct mapping *m, uint64_t addr,
 		flags |= PAGE_IS_OF_FILE;
 	if (entry & ENTRY_EXCLUSIVE)
 		flags |= PAGE_IS_EXCLUSIVE;
-	return resident_add(r, addr, addr + MEM_PAGE, flags);
+	return runs_add(&r->ret->runs, addr, addr + MEM_PAGE, flags);
 }
 
 /* The pages of at most one huge page. */
@@ -136,40 +135,39 @@ static int add_pieces(struct resident_reader *r, struct mapping *m, uint64_t *bu
 /* To the state before, so that the mapping can be read again. */
 struct mark {
 	size_t nr;
-	uint64_t bytes, last_end;
+	uint64_t last_end;
 };
 
-static struct mark mark_of(const struct resident *ret)
+static struct mark mark_of(const struct runs *r)
 {
 	return (struct mark){
-		.nr = ret->nr,
-		.bytes = ret->bytes,
-		.last_end = ret->nr ? ret->v[ret->nr - 1].end : 0,
+		.nr = r->nr,
+		.last_end = r->nr ? r->v[r->nr - 1].end : 0,
 	};
 }
 
-static void go_back(struct resident *ret, const struct mark *m)
+static void go_back(struct runs *r, const struct mark *m)
 {
-	ret->nr = m->nr;
-	ret->bytes = m->bytes;
+	r->nr = m->nr;
 	if (m->nr)
-		ret->v[m->nr - 1].end = m->last_end;
+		r->v[m->nr - 1].end = m->last_end;
 }
 
 static int add_mapping(struct resident_reader *r, const struct smaps_entry *e, uint64_t *budget)
 {
-	struct mark before = mark_of(r->ret);
+	struct mark before = mark_of(&r->ret->runs);
 	struct mapping m = {.of = e};
 	int err = add_pieces(r, &m, budget);
 
 	if (!err && m.found > e->rss) {
 		m.zero = m.found - e->rss;
-		go_back(r->ret, &before);
+		go_back(&r->ret->runs, &before);
 		err = add_pieces(r, &m, budget);
 		r->ret->zero += m.left_out;
 	} else if (!err && m.found < e->rss && !*budget) {
-		go_back(r->ret, &before);
-		err = resident_add(r, e->start, e->start + min(e->rss, e->end - e->start), 0);
+		go_back(&r->ret->runs, &before);
+		err = runs_add(&r->ret->runs, e->start, e->start + min(e->rss, e->end - e->start),
+			       0);
 	}
 	/* what smaps tells of shared memory is of its file, and in nobody's page tables */
 	r->ret->swapped += *budget ? m.swapped : e->swap;
@@ -182,8 +180,8 @@ int resident_by_pagemap(struct resident_reader *r, struct fault *f)
 	uint64_t budget = MAX_PAGES, budget_large = MAX_PAGES;
 	int err = target_smaps(r->target, &smaps, f);
 
-	r->ret->nr = 0;
-	r->ret->bytes = r->ret->zero = r->ret->guard = r->ret->swapped = 0;
+	r->ret->runs.nr = 0;
+	r->ret->zero = r->ret->guard = r->ret->swapped = 0;
 	for (size_t i = 0; i < smaps.nr && !err; i++) {
 		const struct smaps_entry *e = &smaps.v[i];
 		/* an enormous one, of which little is found, is not to be at the cost of all others */

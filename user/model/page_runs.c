@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/account_runs.h"
-
-#include "model/account.h"
+#include "model/page_runs.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
+
+#define PAGE_BYTES 4096u
 
 struct sums sums_of(uint64_t n, unsigned int flags)
 {
@@ -48,6 +48,8 @@ int runs_add(struct runs *r, uint64_t start, uint64_t end, unsigned int flags)
 {
 	struct run *last = r->nr ? &r->v[r->nr - 1] : NULL;
 
+	if (start >= end || (start | end) % PAGE_BYTES || (last && start < last->end))
+		return -EINVAL;
 	if (last && start == last->end && flags == last->flags) {
 		last->end = end;
 		return 0;

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to the account: what is resident, as ascending runs of pages that carry the sums of all
- * before them, so that any range is two look-ups.
+ * What is resident of one process, as ascending runs of pages that carry the sums of all before them, so
+ * that any range is two look-ups.
  */
-#ifndef PMT_MODEL_ACCOUNT_RUNS_H
-#define PMT_MODEL_ACCOUNT_RUNS_H
+#ifndef PMT_MODEL_PAGE_RUNS_H
+#define PMT_MODEL_PAGE_RUNS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* What pages are, by the page tables. */
+enum page_flags {
+	PAGE_IS_OF_FILE = 1 << 0, /* the file's own page, or shmem's */
+	PAGE_IS_HUGE = 1 << 1,
+	PAGE_IS_EXCLUSIVE = 1 << 2, /* mapped nowhere else */
+};
+
+/* Bytes. */
 struct sums {
 	uint64_t bytes, huge, exclusive;
 };
@@ -16,15 +24,15 @@ struct sums {
 struct run {
 	uint64_t start, end;
 	struct sums before; /* of all runs before this one */
-	unsigned int flags;
+	unsigned int flags; /* enum page_flags */
 };
 
 struct runs {
-	struct run *v;
+	struct run *v; /* neighbours differ in flags or do not touch */
 	size_t nr, size;
 };
 
-/* Behind all others. -ENOMEM */
+/* Whole pages [start, end), behind all others. -EINVAL, -ENOMEM */
 int runs_add(struct runs *r, uint64_t start, uint64_t end, unsigned int flags);
 void runs_done(struct runs *r);
 
