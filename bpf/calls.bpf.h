@@ -55,7 +55,6 @@ struct {
 } call_log __weak SEC(".maps");
 
 const volatile __u32 cfg_calls __weak = 0;     /* entry and exit are watched */
-const volatile __u32 cfg_exits __weak = 0;     /* and not only entry */
 const volatile __u32 cfg_time __weak = 0;      /* of each call */
 const volatile __u32 cfg_log __weak = 0;       /* events go to call_log */
 const volatile __u64 cfg_threshold __weak = 0; /* bytes RSS must have changed by, for that */

@@ -29,6 +29,8 @@ static void on_child(void *ctx, const struct pmt_child_rec *r)
 {
 }
 
+static bool entries_only;
+
 void scene_attach(struct call_scene *s, pid_t pid)
 {
 	static const enum pmt_call_site of_eval[] = {PMT_SITE_ENTER, PMT_SITE_LEAVE};
@@ -36,9 +38,9 @@ void scene_attach(struct call_scene *s, pid_t pid)
 	static const enum pmt_call_site of_handlers[] = {PMT_SITE_RESUME, PMT_SITE_RESUME_CHECK,
 							 PMT_SITE_RETURN, PMT_SITE_YIELD,
 							 PMT_SITE_CLEAR};
-	const bool eval = vm->style < STYLE_311, exits = s->t->skel->rodata->cfg_exits;
+	const bool eval = vm->style < STYLE_311;
 	const enum pmt_call_site *roles = eval ? of_eval : of_handlers;
-	const size_t nr = !exits ? (eval ? 1 : 2) : eval ? 2 : ARRAY_SIZE(of_handlers);
+	const size_t nr = entries_only ? (eval ? 1 : 2) : eval ? 2 : ARRAY_SIZE(of_handlers);
 	_cleanup_fd_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct trace_call_site sites[PMT_SITES] = {};
 	struct fault f = {};
@@ -58,7 +60,7 @@ void scene_attach(struct call_scene *s, pid_t pid)
 	assert_true(trace_calls_attached(s->t));
 }
 
-static const struct trace_calls everything = {.exits = true, .max_calls = 1024};
+static const struct trace_calls everything = {.max_calls = 1024};
 static struct trace *shared;
 
 struct trace *open_calls_with(const struct trace_options *o)
@@ -67,6 +69,7 @@ struct trace *open_calls_with(const struct trace_options *o)
 	if (shared)
 		close_session(shared);
 	shared = NULL;
+	entries_only = false;
 	return open_session_with(o);
 }
 
@@ -75,6 +78,14 @@ struct trace *open_calls(const struct trace_calls *calls)
 	const struct trace_options o = {.calls = calls ?: &everything, .max_stacks = 1000};
 
 	return open_calls_with(&o);
+}
+
+struct trace *open_calls_of_entries(void)
+{
+	struct trace *t = open_calls(NULL);
+
+	entries_only = true;
+	return t;
 }
 
 struct child start_vm(enum fake_style style)

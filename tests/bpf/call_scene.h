@@ -43,6 +43,7 @@ struct call_scene scene_of(struct trace *t, struct child child, uint32_t flags);
 struct call_scene scene_in(struct trace *t, enum fake_style style);
 /* A session for scenes; all is seen unless `calls` says otherwise. */
 struct trace *open_calls(const struct trace_calls *calls);
+struct trace *open_calls_of_entries(void); /* exits are not probed */
 struct trace *open_calls_with(const struct trace_options *o);
 /* A new child in a session that sees everything, and that tests share until one has its own. */
 struct call_scene scene_begin(enum fake_style style);

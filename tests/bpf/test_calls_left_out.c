@@ -31,8 +31,7 @@ static void nested(void)
 /* What a call's end is not told by, the next entry or change of RSS is. */
 static void ends_are_learnt(void **state)
 {
-	const struct trace_calls calls = {.max_calls = 1024};
-	struct trace *t = open_calls(&calls);
+	struct trace *t = open_calls_of_entries();
 
 	for (enum fake_style style = 0; style < NR_STYLES; style++) {
 		struct call_scene s = scene_in(t, style);
@@ -80,7 +79,7 @@ static void nested_too_deep(void)
 
 static void calls_too_deep_are_their_callers(void **state)
 {
-	const struct trace_calls calls = {.exits = true, .depth = 2, .max_calls = 1024};
+	const struct trace_calls calls = {.depth = 2, .max_calls = 1024};
 	struct trace *t = open_calls(&calls);
 
 	for (enum fake_style style = 0; style < NR_STYLES; style++) {
@@ -186,7 +185,7 @@ static void names_are_chosen(void **state)
 	static const uint16_t no_utf8[] = {'/', 'c', 'a', 'f', 0xdce9, 0xdcff, '.', 'p', 'y'};
 	static const uint32_t ucs4[] = {0x1f40d, 'p', 'y'};
 	const struct trace_calls calls = {
-		.exits = true, .include = include, .exclude = exclude, .max_calls = 1024};
+		.include = include, .exclude = exclude, .max_calls = 1024};
 	struct trace *t = open_calls(&calls);
 	struct child child = start_vm(STYLE_313);
 	struct call_scene s;
@@ -261,8 +260,7 @@ static void take_time(void)
 static void time_is_of_those_shown(void **state)
 {
 	static const char *const exclude[] = {"f2", NULL};
-	const struct trace_calls calls = {
-		.exits = true, .time = true, .exclude = exclude, .max_calls = 1024};
+	const struct trace_calls calls = {.time = true, .exclude = exclude, .max_calls = 1024};
 	struct trace *t = open_calls(&calls);
 
 	for (enum fake_style style = 0; style < NR_STYLES; style++) {
@@ -324,8 +322,7 @@ static void no_row(void *ctx, const struct trace_call_sum *sum)
 static void threads_are_chosen(void **state)
 {
 	struct child child = start_vm(STYLE_313);
-	const struct trace_calls calls = {
-		.exits = true, .tids = &child.pid, .nr_tids = 1, .max_calls = 1024};
+	const struct trace_calls calls = {.tids = &child.pid, .nr_tids = 1, .max_calls = 1024};
 	struct trace *t = open_calls(&calls);
 	struct call_scene s = scene_of(t, child, 0);
 	struct trace_call_sum left_out;
@@ -371,7 +368,7 @@ static void too_much_is_refused(void **state)
 	static const char *const nothing[] = {"", NULL};
 	char one_more[80];
 	const char *const too_long[] = {one_more, NULL};
-	struct trace_calls calls = {.exits = true, .max_calls = 1024};
+	struct trace_calls calls = {.max_calls = 1024};
 
 	calls.nr_tids = ARRAY_SIZE(tids);
 	calls.tids = tids;

@@ -132,7 +132,7 @@ static void fork_and_grow(void)
 /* A child is walked as its parent, and its calls are its own. */
 static void children_have_their_own(void **state)
 {
-	static const struct trace_calls calls = {.exits = true, .max_calls = 1024};
+	static const struct trace_calls calls = {.max_calls = 1024};
 	const struct trace_options o = {.calls = &calls, .max_stacks = 1000, .programs = true};
 	struct trace *t = open_calls_with(&o);
 
@@ -243,7 +243,7 @@ static void take_some(void)
 
 static void arenas_and_pools_are_the_calls(void **state)
 {
-	static const struct trace_calls calls = {.exits = true, .max_calls = 1024};
+	static const struct trace_calls calls = {.max_calls = 1024};
 	const struct trace_options o = {
 		.calls = &calls, .max_stacks = 1000, .arenas = true, .pools = true};
 	struct trace *t = open_calls_with(&o);

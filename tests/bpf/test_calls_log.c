@@ -44,8 +44,7 @@ static struct heard listen(const struct call_scene *s)
 
 static struct trace *open_log(uint64_t threshold)
 {
-	const struct trace_calls calls = {
-		.exits = true, .log = true, .threshold = threshold, .max_calls = 1024};
+	const struct trace_calls calls = {.log = true, .threshold = threshold, .max_calls = 1024};
 
 	return open_calls(&calls);
 }

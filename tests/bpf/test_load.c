@@ -34,7 +34,7 @@ static unsigned budget_of(const char *program)
 /* What a session would set. stacks: bits of enum pmt_stack_event. */
 struct settings {
 	unsigned cpus, stacks, step_shift;
-	bool calls, exits; /* with all that can be asked for */
+	bool calls; /* with all that can be asked for */
 };
 
 /*
@@ -69,7 +69,6 @@ static unsigned load_alone(const struct probe *p, struct settings s)
 	skel->rodata->cfg_stacks = s.stacks;
 	skel->rodata->cfg_step_shift = s.step_shift;
 	skel->rodata->cfg_calls = s.calls;
-	skel->rodata->cfg_exits = s.exits;
 	if (s.calls) {
 		skel->rodata->cfg_time = 1;
 		skel->rodata->cfg_log = 1;
@@ -95,7 +94,7 @@ static unsigned load_alone(const struct probe *p, struct settings s)
 }
 
 static const struct settings with_stacks = {.cpus = 2, .stacks = ALL_STACKS, .step_shift = 5};
-static const struct settings with_calls = {.cpus = 2, .calls = true, .exits = true};
+static const struct settings with_calls = {.cpus = 2, .calls = true};
 
 static void check_budget(const struct probe *p, const struct settings *s)
 {

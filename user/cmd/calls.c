@@ -127,7 +127,6 @@ static void check_tids(const struct options *o)
 static int open_trace(struct loop *r, const struct options *o, struct fault *f)
 {
 	const struct trace_calls calls = {
-		.exits = !o->calls.no_exits,
 		.time = o->calls.time,
 		.log = o->calls.log,
 		.threshold = o->calls.threshold,

@@ -96,7 +96,6 @@ int calls_configure(struct trace *t, struct fault *f)
 	if (!c)
 		return 0;
 	t->skel->rodata->cfg_calls = 1;
-	t->skel->rodata->cfg_exits = c->exits;
 	t->skel->rodata->cfg_time = c->time;
 	t->skel->rodata->cfg_log = c->log;
 	t->skel->rodata->cfg_threshold = c->threshold;

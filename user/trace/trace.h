@@ -37,7 +37,6 @@ struct trace_options {
 
 /* What is counted at function entry and exit, and what is left out before anything is counted. */
 struct trace_calls {
-	bool exits;	    /* else a call's end is learnt from what runs next */
 	bool time;	    /* measured per call */
 	bool log;	    /* events whose RSS has changed by threshold go to the log's ring */
 	uint64_t threshold; /* bytes; 0: every event */
