@@ -72,12 +72,7 @@ static int run(const struct options *o)
 		recorder_abort(&out);
 	else
 		status = recorder_close(&out);
-	collector_free(r.stacks);
-	trace_close(r.trace);
-	loop_close(&r);
-	status = start_exit_status(&r, err, status);
-	launch_done(&r.launch);
-	return status;
+	return finish(&r, err, status);
 }
 
 const struct command cmd_record = {

@@ -4,9 +4,11 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "cmd/cmd.h"
+#include "cmd/collect.h"
 #include "cmd/loop.h"
 #include "model/profile.h"
 #include "python/python.h"
+#include "trace/trace.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -150,7 +152,7 @@ int start(struct loop *r, struct fault *f)
 	return r->o->program ? open_program(r, f) : open_targets(r, f);
 }
 
-int start_exit_status(struct loop *r, int err, int ours)
+static int exit_status(struct loop *r, int err, int ours)
 {
 	if (r->launched && !err) {
 		if (!r->answered)
@@ -162,4 +164,16 @@ int start_exit_status(struct loop *r, int err, int ours)
 	if (r->o->program && err)
 		return err == -ENOENT ? 127 : 125;
 	return ours;
+}
+
+int finish(struct loop *r, int err, int ours)
+{
+	int status;
+
+	collector_free(r->stacks);
+	trace_close(r->trace);
+	loop_close(r);
+	status = exit_status(r, err, ours);
+	launch_done(&r->launch);
+	return status;
 }

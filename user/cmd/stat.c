@@ -51,17 +51,12 @@ static int run(const struct options *o)
 		err = start(&r, &f);
 	if (!err)
 		loop_run(&r);
-	collector_free(r.stacks);
-	trace_close(r.trace);
-	loop_close(&r);
 	status = err ? report_fault(&f) : EXIT_OK;
 	if (err)
 		stat_report_abort(&out);
 	else
 		status = stat_report_close(&out);
-	status = start_exit_status(&r, err, status);
-	launch_done(&r.launch);
-	return status;
+	return finish(&r, err, status);
 }
 
 const struct command cmd_stat = {
