@@ -156,11 +156,14 @@ debugfs -w -f "$work/debugfs" "$work/disk" 2>&1 >/dev/null | grep -v '^debugfs [
 
 # --- boot -----------------------------------------------------------------------------------------
 
+# All CPUs in one thread: with a thread each, qemu 7.2 may go on running what it translated before
+# another CPU patched it, and tracing patches the kernel all the time. Then a CPU loops on a breakpoint
+# that is no longer there ("soft lockup").
 boot() {
 	local status=0
 	: >"$work/kernel.log"
 	timeout -k 5 "$limit" "$qemu" -nodefaults -no-reboot -display none \
-		-accel "${ACCEL:-tcg,thread=multi}" -cpu "${CPU:-max,la57=off}" -smp "$cpus" -m "$mem" \
+		-accel "${ACCEL:-tcg,thread=single}" -cpu "${CPU:-max,la57=off}" -smp "$cpus" -m "$mem" \
 		-drive "file=$work/disk,format=raw,if=none,id=disk,cache=unsafe" \
 		-device nvme,drive=disk,serial=root \
 		-serial "file:$work/kernel.log" -serial stdio \
