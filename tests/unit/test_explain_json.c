@@ -56,6 +56,7 @@ static void check_round_trip(const struct explanation *e)
 	assert_int_equal(back.has_pools, e->has_pools);
 	assert_int_equal(back.has_heap, e->has_heap);
 	assert_string_equal(back.heap_why, e->heap_why);
+	assert_string_equal(back.library_mallocs, e->library_mallocs);
 	assert_memory_equal(&back.kernel, &e->kernel, sizeof(e->kernel));
 	assert_int_equal(back.cgroup.limit, e->cgroup.limit);
 	assert_int_equal(back.cgroup.peak, e->cgroup.peak);
@@ -74,6 +75,7 @@ static void what_is_saved_comes_back(void **state)
 	memset(&e->heap, 0, sizeof(e->heap));
 	strcpy(e->pools_why, "not a Python process");
 	strcpy(e->heap_why, "\xffjemalloc\n\\x41 is in use");
+	strcpy(e->library_mallocs, "lib\"x\".so (jemalloc)");
 	e->approximate = true;
 	strcpy(e->approximate_why, "it grew");
 	e->python = (struct python_id){0};

@@ -223,6 +223,7 @@ static void hostile_names_are_escaped(void **state)
 	snprintf(e->approximate_why, sizeof(e->approximate_why), "%s", evil);
 	snprintf(e->pools_why, sizeof(e->pools_why), "%s", evil);
 	snprintf(e->heap_why, sizeof(e->heap_why), "%s", evil);
+	snprintf(e->library_mallocs, sizeof(e->library_mallocs), "%s", evil);
 	e->approximate = true;
 	e->has_pools = e->has_heap = false;
 	fix_kernel(e);

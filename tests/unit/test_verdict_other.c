@@ -180,6 +180,16 @@ static void test_unknown_python(void **state)
 		"No Python that is known: pid 42: CPython 3.17.0 is not one that is "
 		"known.");
 	ADVISED(&s, REMEDY_NOTHING);
+	/* nothing is missing, but there may be others */
+	s.e.python.version_hex = 0x030c01f0;
+	strcpy(s.e.library_mallocs, "libarrow.so.2600 (jemalloc, mimalloc)");
+	scene_judge(&s);
+	assert_string_equal(
+		s.v.sentences[0].text,
+		"90 % of RSS (80.0 MiB) is anonymous memory that no known allocator has. "
+		"Libraries that bring an allocator of their own are loaded, and what those map "
+		"looks like this: libarrow.so.2600 (jemalloc, mimalloc).");
+	s.e.python.version_hex = 0;
 	/* nor Python, nor a malloc that could be read */
 	strcpy(s.e.pools_why, "pid 42 is not a Python process");
 	s.e.has_heap = false;

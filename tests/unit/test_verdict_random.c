@@ -126,6 +126,8 @@ static void random_scene(struct scene *s)
 		random_heap(&e->heap);
 	else
 		random_text(e->heap_why, sizeof(e->heap_why));
+	if (coin(2))
+		random_text(e->library_mallocs, sizeof(e->library_mallocs));
 	strcpy(e->malloc, e->has_heap ? "glibc" : coin(2) ? "jemalloc" : "");
 	e->approximate = (e->has_heap && !e->heap.exact) || coin(10);
 }
@@ -304,6 +306,7 @@ static void test_longest(void **state)
 		s.e.approximate = true;
 		memset(s.e.pools_why, 'w', sizeof(s.e.pools_why) - 1);
 		memset(s.e.heap_why, 'h', sizeof(s.e.heap_why) - 1);
+		memset(s.e.library_mallocs, 'm', sizeof(s.e.library_mallocs) - 1);
 		for (unsigned int shape = 0; shape < 16; shape++) {
 			s.e.has_pools = shape & 1;
 			s.e.has_heap = shape & 2;

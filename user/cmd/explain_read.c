@@ -14,6 +14,7 @@
 #include "python/pool_parts.h"
 #include "python/python.h"
 #include "target/cgroup.h"
+#include "target/library_mallocs.h"
 #include "target/mappings.h"
 #include "target/mem.h"
 #include "target/resident.h"
@@ -265,6 +266,23 @@ static bool holds(struct explanation *e)
 	return !e->approximate;
 }
 
+/* Whose the anonymous memory may be, where there is much of it. */
+static void find_library_mallocs(const struct process *p, struct explanation *e)
+{
+	uint64_t anonymous = 0;
+	struct maps maps = {0};
+
+	for (size_t i = 0; i < e->nr_rows; i++)
+		if (e->rows[i].kind == MEMORY_ANONYMOUS)
+			anonymous += e->rows[i].bytes;
+	if (anonymous < e->total / 100 * ANONYMOUS_PERCENT)
+		return;
+	if (!target_maps(p->target, &maps, NULL))
+		target_library_mallocs(p->target, &maps, e->library_mallocs,
+				       sizeof(e->library_mallocs));
+	maps_done(&maps);
+}
+
 int explain_read(struct process *p, bool pause, struct explanation *ret, struct memory_map *map,
 		 struct fault *f)
 {
@@ -289,6 +307,7 @@ int explain_read(struct process *p, bool pause, struct explanation *ret, struct 
 			err = fault_set(f, ESRCH, "pid %d has ended", (int)p->target->pid);
 		return err;
 	}
+	find_library_mallocs(p, &e);
 	process_id_copy(&e.process, &p->id);
 	*ret = e;
 	return 0;

@@ -34,6 +34,8 @@ struct explanation_kernel {
 	uint64_t anon_huge;
 };
 
+#define ANONYMOUS_PERCENT 10 /* of RSS: much of it */
+
 struct explanation {
 	struct process_id process;
 	struct python_id python; /* version_hex 0: no Python that is known */
@@ -55,6 +57,11 @@ struct explanation {
 	struct pool_stats pools; /* if has_pools */
 	struct heap_stats heap;	 /* if has_heap */
 	char malloc[16]; /* which one is in use: "glibc", "jemalloc", "musl"; "" not known */
+	/*
+	 * "libarrow.so.2600 (mimalloc)": libraries with an allocator compiled in, whose memory is
+	 * MEMORY_ANONYMOUS; looked for where that is ANONYMOUS_PERCENT of the total or more
+	 */
+	char library_mallocs[160];
 	struct memory_cgroup cgroup;
 
 	/* the target ran on, and its memory changed while it was read: what adds up need not be true */

@@ -44,7 +44,7 @@ enum remedy {
 
 #define VERDICT_MAX  3 /* sentences */
 #define REMEDY_MAX   5
-#define VERDICT_TEXT 400
+#define VERDICT_TEXT 480
 
 struct verdict_sentence {
 	enum finding finding;

@@ -199,6 +199,11 @@ static void anonymous_say(const struct facts *f, char text[static VERDICT_TEXT])
 		say(text, ". No Python that is known: %s", why);
 	else if (!e->has_heap && !e->malloc[0] && plain(why, e->heap_why))
 		say(text, ". The heap was not looked into: %s", why);
+	else if (plain(why, e->library_mallocs))
+		say(text,
+		    ". Libraries that bring an allocator of their own are loaded, and what "
+		    "those map looks like this: %s",
+		    why);
 	say(text, ".");
 }
 

@@ -103,6 +103,7 @@ json_t *json_explanation(const struct explanation *e, const struct verdict *v)
 		.approximate = (char *)e->approximate_why,
 		.pools = (char *)e->pools_why,
 		.heap = (char *)e->heap_why,
+		.library_mallocs = (char *)e->library_mallocs,
 	};
 	json_t *o = json_document("explanation");
 	int err = !o || fields_to_json(o, &explanation_table, e);

@@ -35,13 +35,18 @@ static int load_whys(const struct loader *l, const json_t *doc, struct explanati
 		free(why.approximate);
 		free(why.pools);
 		free(why.heap);
+		free(why.library_mallocs);
 		return err;
 	}
 	err = take_text(l, "approximate_why", why.approximate, e->approximate_why,
 			sizeof(e->approximate_why));
 	more = take_text(l, "pools_why", why.pools, e->pools_why, sizeof(e->pools_why));
 	err = err ? err : more;
+	err = err ? err : more;
 	more = take_text(l, "heap_why", why.heap, e->heap_why, sizeof(e->heap_why));
+	err = err ? err : more;
+	more = take_text(l, "library_mallocs", why.library_mallocs, e->library_mallocs,
+			 sizeof(e->library_mallocs));
 	return err ? err : more;
 }
 

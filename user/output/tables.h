@@ -63,9 +63,10 @@ struct call_site_record {
 	int64_t cost_ns;
 };
 
-/* Why something is not there: "" if there is nothing to say. */
+/* Why something is not there, and what else is said in words: "" if there is nothing to say. */
 struct explanation_why_record {
 	char *approximate, *pools, *heap;
+	char *library_mallocs;
 };
 
 struct explanation_row_record {

@@ -23,6 +23,8 @@ static const struct field explanation_why_rows[] = {
 	ROW("pools_why", FIELD_TEXT, explanation_why_record, pools, "why pools is null"),
 	ROW("heap_why", FIELD_TEXT, explanation_why_record, heap,
 	    "why heap is null, or not exact"),
+	ROW("library_mallocs", FIELD_TEXT, explanation_why_record, library_mallocs,
+	    "libraries with an allocator compiled in: looked for where anonymous is 10 % or more"),
 };
 TABLE(explanation_why);
 

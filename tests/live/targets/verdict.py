@@ -6,6 +6,7 @@ It blocks in pause(2); each SIGUSR1 makes it take the next step and block again:
     trim      malloc_trim(0)
     free      lets go of what it has kept
     collect   gc.collect()
+    remove    unlinks the files that it has made
 """
 import gc
 import mmap
@@ -16,6 +17,7 @@ import sys
 import threading
 
 KEPT = []
+FILES = []
 
 
 def function(name, result, *args):
@@ -44,7 +46,12 @@ def free():
     del i  # an int, which may be the only block of an arena
 
 
-STEPS = {'trim': lambda: trim(0), 'free': free, 'collect': gc.collect}
+def remove():
+    while FILES:
+        os.unlink(FILES.pop())
+
+
+STEPS = {'trim': lambda: trim(0), 'free': free, 'collect': gc.collect, 'remove': remove}
 
 
 # what steps need is there before anything is measured: not one block of theirs is among survivors
@@ -218,6 +225,18 @@ def huge():
     for at in range(m, m + size, 2 << 20):
         memset(at, 1, 1)
     steps()
+
+
+def library():
+    """Maps a file as a linker would, and memory as the allocator in it would."""
+    FILES.append('/tmp/libwidgets%d.so' % os.getpid())
+    fd = os.open(FILES[0], os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.write(fd, bytes(1 << 20) + b'<jemalloc>: Invalid conf pair')
+    mapped = mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
+    own = mmap.mmap(-1, 48 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    own.write(b'x' * len(own))
+    steps()
+    return mapped, own
 
 
 def prefork():
