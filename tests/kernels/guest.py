@@ -36,6 +36,7 @@ RSS_BATCH = 64 * PAGE if 'rss_exact' in LACKS else 0  # per thread and kind
 # Live tests that need a kernel of their own, or are about what kernels do otherwise: (name, cases)
 LIVE = (
     ('test_cgroup', ''),
+    ('test_hugetlb', ''),
     ('test_swap', ''),
     ('test_account', '^(heap|survivors|of each kind|forked child) '),
     ('test_explain', '^(adds up: heap|heap as told|forged) '),

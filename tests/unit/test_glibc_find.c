@@ -193,13 +193,50 @@ static void test_torn_bins(void **state)
 	scene_done(&s);
 }
 
+/* What the kernel calls the heap, and what is known of it then. */
+static void check_pieces(const char *name, const char *why)
+{
+	struct scene s;
+
+	scene_new(&s, 36, plain);
+	if (name)
+		replace(&s, "00:00 0 [heap]", name);
+	put32(&s, MAIN + 4, 2); /* NONCONTIGUOUS: other pieces are elsewhere */
+	put64(&s, MAIN + 112 + STATE_SYSTEM_MEM, HEAP_LEN + 0x100000);
+	put64(&s, MAIN + 112 + STATE_MAX_SYSTEM_MEM, HEAP_LEN + 0x100000);
+	/* somebody's first block, among zeros */
+	put64(&s, PAR + 0x300, HEAP + 0x2a0);
+	assert_int_equal(scene_read(&s), 0);
+	assert_false(s.stats.exact);
+	assert_true(s.stats.settled);
+	assert_string_equal(s.stats.why_not, why);
+	assert_int_equal(row(&s, MEMORY_HEAP_UNKNOWN), name ? 0 : HEAP_LEN);
+	/* of the others all is known */
+	assert_int_not_equal(row(&s, MEMORY_ARENA_FREE), 0);
+	assert_int_equal(row(&s, MEMORY_MMAPPED), MAPPED_1 + MAPPED_2);
+	scene_done(&s);
+}
+
+static void test_heap_in_pieces(void **state)
+{
+	check_pieces(NULL, "the main heap is not of one piece");
+	check_pieces("00:00 0 ", "the main heap is not of one piece");
+	check_pieces("00:11 77 /anon_hugepage (deleted)",
+		     "the main heap is in huge pages of hugetlbfs, which are in no RSS");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_version),	   cmocka_unit_test(test_version_by_name),
-		cmocka_unit_test(test_old),	   cmocka_unit_test(test_none),
-		cmocka_unit_test(test_not_in_use), cmocka_unit_test(test_stacks_without_malloc),
-		cmocka_unit_test(test_not_found),  cmocka_unit_test(test_torn_bins),
+		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_version_by_name),
+		cmocka_unit_test(test_old),
+		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_not_in_use),
+		cmocka_unit_test(test_stacks_without_malloc),
+		cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_torn_bins),
+		cmocka_unit_test(test_heap_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

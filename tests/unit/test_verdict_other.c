@@ -297,6 +297,12 @@ static void test_swap(void **state)
 	s.e.kernel.swap = MIB(1);
 	scene_judge(&s);
 	FOUND(&s, FINDING_SMALL);
+	s.e.kernel.hugetlb = MIB(512);
+	scene_judge(&s);
+	FOUND(&s, FINDING_HUGETLB, FINDING_FILES);
+	assert_string_equal(s.v.sentences[0].text,
+			    "512.0 MiB more is in pages of hugetlbfs (MAP_HUGETLB, "
+			    "glibc.malloc.hugetlb=2): no part of RSS.");
 }
 
 static void test_huge_pages(void **state)

@@ -116,6 +116,7 @@ static void random_scene(struct scene *s)
 	e->kernel.pss = random_below(e->total + 1);
 	e->parent_anon = coin(2) ? 0 : random_bytes();
 	e->kernel.swap = coin(3) ? random_bytes() : 0;
+	e->kernel.hugetlb = coin(3) ? random_bytes() : 0;
 	e->has_pools = e->python.version_hex && !coin(4);
 	e->has_heap = !coin(4);
 	if (e->has_pools)
@@ -183,6 +184,10 @@ static void check_sentences(const struct scene *s)
 			assert_int_not_equal(s->v.sentences[k].finding, v->finding);
 		if (v->finding == FINDING_SWAPPED) {
 			assert_int_equal(v->bytes, e->kernel.swap);
+			continue;
+		}
+		if (v->finding == FINDING_HUGETLB) {
+			assert_int_equal(v->bytes, e->kernel.hugetlb);
 			continue;
 		}
 		assert_true(v->bytes <= e->total);

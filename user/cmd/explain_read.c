@@ -51,7 +51,7 @@ static int read_kernel(struct reading *r, struct fault *f)
 	if (!err)
 		err = target_rss(r->p->target, &rss, f);
 	if (!err)
-		err = target_page_tables(r->p->target, &k->page_tables, f);
+		err = target_besides(r->p->target, &k->page_tables, &k->hugetlb, f);
 	if (err)
 		return err;
 	r->e->parent_anon = target_parent_anon(r->p->target);
@@ -259,7 +259,7 @@ static bool holds(struct explanation *e)
 			 (unsigned long long)(rollup > e->total ? rollup - e->total
 								: e->total - rollup) >>
 				 10);
-	else if (e->has_heap && !e->heap.exact)
+	else if (e->has_heap && !e->heap.exact && !e->heap.settled)
 		snprintf(why, size, "%s", e->heap.why_not);
 	else
 		e->approximate = false;

@@ -48,7 +48,12 @@ void glibc_forget_arenas(struct glibc *g)
 	g->nr_heaps = g->nr_arenas = 0;
 }
 
-static bool is_private_memory(const struct vma *v)
+bool glibc_is_hugetlb(const struct vma *v)
+{
+	return v->path && !strcmp(v->path, "/anon_hugepage");
+}
+
+bool glibc_is_memory(const struct vma *v)
 {
 	return !v->inode && !v->shared && v->read && v->write &&
 	       (!v->path || !strcmp(v->path, "[heap]") || !strncmp(v->path, "[anon:", 6));
@@ -60,7 +65,7 @@ static bool is_memory(const struct maps *maps, uint64_t start, uint64_t end)
 	while (start < end) {
 		const struct vma *v = maps_find(maps, start);
 
-		if (!v || !is_private_memory(v))
+		if (!v || !glibc_is_memory(v))
 			return false;
 		start = v->end;
 	}
@@ -139,6 +144,18 @@ static int read_state(struct glibc *g, struct arena *a, uint64_t *ret_next)
 	return 0;
 }
 
+/* Pieces wherever there was room, and nothing that leads from one to the next. */
+static void fail_in_pieces(const struct glibc *g, struct arena *a)
+{
+	const struct vma *v = maps_find(g->maps, a->top);
+
+	/* glibc.malloc.hugetlb=2, since 2.35: "malloc: Add Huge Page support to arenas" */
+	arena_fail(a, "the main heap is %s",
+		   v && glibc_is_hugetlb(v) ? "in huge pages of hugetlbfs, which are in no RSS"
+					    : "not of one piece");
+	a->settled = true;
+}
+
 static int add_main_heap(struct glibc *g, struct arena *a, uint32_t index)
 {
 	uint64_t base = g->par.sbrk_base, end = a->top + a->top_size;
@@ -154,7 +171,7 @@ static int add_main_heap(struct glibc *g, struct arena *a, uint32_t index)
 	if (a->why[0])
 		return 0;
 	if (!a->contiguous)
-		arena_fail(a, "the main heap is not of one piece");
+		fail_in_pieces(g, a);
 	else if (base >= ADDRESS_MAX || a->top < h.first || end - base != a->system_mem)
 		arena_fail(a, "the main heap has %" PRIu64 " bytes, not %" PRIu64, end - base,
 			   a->system_mem);

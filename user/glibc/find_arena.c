@@ -129,12 +129,16 @@ static int find_main_arena(struct glibc *g, struct data *d, uint64_t *ret_bins)
 	return nr == 1 ? 0 : -ENOENT;
 }
 
+/* Of zeros alone there are many places. */
 static bool is_par(const struct glibc *g, const struct data *d, uint64_t at)
 {
 	const struct glibc_layout *l = g->layout;
 	uint64_t counts = at + (uint64_t)(int64_t)l->n_mmaps;
 	uint64_t no_dyn = at + (uint64_t)(int64_t)l->no_dyn_threshold;
+	uint64_t threshold = at + (uint64_t)(int64_t)l->mmap_threshold;
 
+	if (!word(d, threshold) && !half(d, counts + PAR_N_MMAPS_MAX))
+		return false;
 	return (int32_t)half(d, counts) >= 0 && (int32_t)half(d, counts + PAR_N_MMAPS_MAX) >= 0 &&
 	       (int32_t)half(d, counts + PAR_MAX_N_MMAPS) >= 0 && half(d, no_dyn) <= 1 &&
 	       word(d, at + PAR_MMAPPED_MEM) < ADDRESS_MAX &&
@@ -150,25 +154,34 @@ static bool in_brk(const struct glibc *g, uint64_t addr)
 	return v && v->path && !strcmp(v->path, "[heap]") && addr - v->start < MEM_PAGE;
 }
 
+/* Whole pages are mapped, and what is mapped later may be joined to them. */
+static bool in_mapped(const struct glibc *g, uint64_t addr)
+{
+	const struct vma *v = addr % MEM_PAGE ? NULL : maps_find(g->maps, addr);
+
+	return v && (glibc_is_memory(v) || glibc_is_hugetlb(v));
+}
+
 /*
- * A heap that others have moved the break of, or that had to be mapped, begins elsewhere: then the start
- * of [heap] will do, if there is only one word that has it.
+ * A heap that others have moved the break of begins elsewhere: then the start of [heap] will do, if
+ * there is only one word that has it; or that of a mapping, if all of the heap had to be mapped.
  */
 static int find_par(struct glibc *g, const struct data *d, uint64_t expected)
 {
-	uint64_t found[2] = {0};
-	unsigned int nr[2] = {0};
+	enum { EXPECTED, BREAK, MAPPED, WAYS };
+	uint64_t found[WAYS] = {0};
+	unsigned int nr[WAYS] = {0};
 
 	for (uint64_t at = d->start - PAR_START; at + PAR_END <= d->start + d->nr * 8; at += 8) {
 		uint64_t v = word(d, at);
-		unsigned int which = v == expected ? 0 : 1;
+		unsigned int which = v == expected ? EXPECTED : in_brk(g, v) ? BREAK : MAPPED;
 
-		if (!v || (which && !in_brk(g, v)) || !is_par(g, d, at))
+		if (!v || (which == MAPPED && !in_mapped(g, v)) || !is_par(g, d, at))
 			continue;
 		found[which] = at;
 		nr[which]++;
 	}
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < WAYS; i++)
 		if (nr[i] == 1) {
 			g->par_at = found[i];
 			return 0;

@@ -118,6 +118,7 @@ struct arena {
 	uint64_t top, top_size, system_mem;
 	uint64_t fast[NR_FASTBINS];
 	bool main, locked, contiguous;
+	bool settled; /* why will be the same in another reading */
 	uint32_t nr_heaps, first_heap;
 	uint64_t nr_fast,
 		fast_seen; /* chunks on its fastbins' lists, and come across in its heaps */
@@ -168,6 +169,10 @@ int glibc_version(struct glibc *g, const struct vma *first);
 int glibc_find_state(struct glibc *g, uint64_t start, uint64_t end);
 
 /* --- arena.c --------------------------------------------------------------------------------- */
+
+/* Memory as malloc maps it; of MAP_HUGETLB, as the kernel names it (hugetlb_file_setup() in fs/hugetlbfs). */
+bool glibc_is_memory(const struct vma *v);
+bool glibc_is_hugetlb(const struct vma *v);
 
 /* Reads malloc_par, the list of arenas and their heaps anew. */
 int glibc_read_arenas(struct glibc *g);

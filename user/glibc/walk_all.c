@@ -120,6 +120,7 @@ static int walk_arena(struct reading *r, struct arena *a, struct chunk_log *logs
 		return err;
 	r->tcache_seen += w.nr_tcache;
 	if (a->why[0]) {
+		r->stats->settled |= a->settled;
 		not_exact(r->stats, a->why);
 		return give_unknown(r, a);
 	}

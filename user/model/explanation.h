@@ -29,8 +29,8 @@ struct explanation_kernel {
 	uint64_t vm_rss;     /* status: may lag (before 6.2: by up to 64 pages a thread and kind) */
 	uint64_t rollup_rss; /* of the page tables, as the rows are */
 	uint64_t pss, shared, private_clean, private_dirty;
-	uint64_t swap, page_tables; /* not resident, but paid for */
-	uint64_t guard, zero;	    /* pages that look like memory and are none */
+	uint64_t swap, page_tables, hugetlb; /* not resident, but paid for */
+	uint64_t guard, zero;		     /* pages that look like memory and are none */
 	uint64_t anon_huge;
 };
 

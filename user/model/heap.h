@@ -32,6 +32,7 @@ struct heap_stats {
 	uint64_t largest_free; /* the largest run of free memory below a chunk in use */
 	/* did its own checks hold? each walk ends at top, sums equal system_mem, counts equal */
 	bool exact;
+	bool settled;	   /* one of them will not, however often it is read */
 	char why_not[128]; /* "the chunks of arena 0x7f... end behind its top" */
 };
 

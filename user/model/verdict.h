@@ -27,6 +27,7 @@ enum finding {
 	FINDING_HEAP_UNKNOWN,	/* the C library's heap, where it did not pass its checks */
 	FINDING_ANONYMOUS,	/* nobody knows */
 	FINDING_SWAPPED,	/* not in RSS */
+	FINDING_HUGETLB,	/* nor these */
 	FINDING_SMALL,		/* nothing stands out */
 	FINDINGS
 };
@@ -48,7 +49,7 @@ enum remedy {
 
 struct verdict_sentence {
 	enum finding finding;
-	uint64_t bytes; /* that it is about: resident, but for FINDING_SWAPPED */
+	uint64_t bytes; /* that it is about: resident, but for FINDING_SWAPPED, _HUGETLB */
 	char text[VERDICT_TEXT];
 };
 

@@ -78,6 +78,8 @@ uint64_t finding_bytes(const struct facts *f, enum finding finding)
 		return f->kinds[MEMORY_ANONYMOUS].bytes;
 	case FINDING_SWAPPED:
 		return f->e->kernel.swap;
+	case FINDING_HUGETLB:
+		return f->e->kernel.hugetlb;
 	case FINDING_SMALL:
 	case FINDINGS:
 		break;
@@ -199,6 +201,8 @@ static void anonymous_say(const struct facts *f, char text[static VERDICT_TEXT])
 		say(text, ". No Python that is known: %s", why);
 	else if (!e->has_heap && !e->malloc[0] && plain(why, e->heap_why))
 		say(text, ". The heap was not looked into: %s", why);
+	else if (e->has_heap && e->heap.settled && plain(why, e->heap.why_not))
+		say(text, ". The heap was not classified: %s", why);
 	else if (plain(why, e->library_mallocs))
 		say(text,
 		    ". Libraries that bring an allocator of their own are loaded, and what "
@@ -246,6 +250,11 @@ static void plain_say(const struct facts *f, enum finding finding, char text[sta
 		say(text, "%s of RSS (%s) is stacks of %s threads and of Python's frames.",
 		    word_percent(&w, bytes, f->total), word_size(&w, bytes),
 		    word_number(&w, f->e->threads));
+	else if (finding == FINDING_HUGETLB)
+		say(text,
+		    "%s more is in pages of hugetlbfs (MAP_HUGETLB, glibc.malloc.hugetlb=2): no part "
+		    "of RSS.",
+		    word_size(&w, bytes));
 	else
 		say(text, "%s more is swapped out: no part of RSS, and slow to touch.",
 		    word_size(&w, bytes));
@@ -306,6 +315,7 @@ void finding_say(const struct facts *f, enum finding finding, char text[static V
 	case FINDING_SHARED:
 	case FINDING_STACKS:
 	case FINDING_SWAPPED:
+	case FINDING_HUGETLB:
 		plain_say(f, finding, text);
 		break;
 	case FINDING_SMALL:

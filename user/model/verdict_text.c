@@ -25,6 +25,7 @@ const char *finding_name(enum finding f)
 		[FINDING_HEAP_UNKNOWN] = "heap_unknown",
 		[FINDING_ANONYMOUS] = "anonymous",
 		[FINDING_SWAPPED] = "swapped",
+		[FINDING_HUGETLB] = "hugetlb",
 		[FINDING_SMALL] = "small",
 	};
 

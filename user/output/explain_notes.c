@@ -108,14 +108,23 @@ static void note_copies(struct notes *n, const struct explanation *e)
 
 static void note_besides(struct notes *n, const struct explanation_kernel *k)
 {
-	char swap[24], tables[24];
+	const struct {
+		const char *what;
+		uint64_t bytes;
+	} besides[] = {
+		{"swap", k->swap},
+		{"pages of hugetlbfs", k->hugetlb},
+		{"page tables", k->page_tables},
+	};
+	char text[160] = "", size[24];
 
-	if (k->swap)
-		note(n, "besides", "swap %s, page tables %s: paid for, and not in RSS",
-		     size_of(swap, k->swap), size_of(tables, k->page_tables));
-	else if (k->page_tables)
-		note(n, "besides", "page tables %s: paid for, and not in RSS",
-		     size_of(tables, k->page_tables));
+	for (size_t i = 0; i < ARRAY_SIZE(besides); i++)
+		if (besides[i].bytes)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s %s",
+				 *text ? ", " : "", besides[i].what,
+				 size_of(size, besides[i].bytes));
+	if (*text)
+		note(n, "besides", "%s: paid for, and not in RSS", text);
 }
 
 static void note_huge(struct notes *n, const struct explanation *e)
@@ -160,7 +169,10 @@ static void note_heap(struct notes *n, const struct explanation *e, bool verbose
 		     reason(why, sizeof(why), e->heap_why, sizeof(e->heap_why)));
 	if (!e->has_heap)
 		return;
-	if (!h->exact)
+	if (!h->exact && h->settled)
+		note(n, "heap", "not classified: %s",
+		     reason(why, sizeof(why), h->why_not, sizeof(h->why_not)));
+	else if (!h->exact)
 		note(n, "heap", "%s, %s: %s",
 		     explanation_bytes(e, MEMORY_HEAP_UNKNOWN, MEMORY_HEAP_UNKNOWN)
 			     ? "not classified, or not all of it"

@@ -108,6 +108,7 @@ static void print_also(FILE *out, const struct explanation *a, const struct expl
 
 	add_change(text, sizeof(text), "swap", p->swap, q->swap);
 	add_change(text, sizeof(text), "page tables", p->page_tables, q->page_tables);
+	add_change(text, sizeof(text), "hugetlbfs", p->hugetlb, q->hugetlb);
 	add_change(text, sizeof(text), "shared with others", p->shared, q->shared);
 	add_change(text, sizeof(text), "Pss", p->pss, q->pss);
 	if (*text)

@@ -43,6 +43,8 @@ static const struct field explanation_kernel_rows[] = {
 	ROW("swap_bytes", FIELD_U64, explanation_kernel, swap, "swapped out; not resident"),
 	ROW("page_tables_bytes", FIELD_U64, explanation_kernel, page_tables,
 	    "of the kernel for this process; not resident"),
+	ROW("hugetlb_bytes", FIELD_U64, explanation_kernel, hugetlb,
+	    "in pages of hugetlbfs, which the kernel counts in no RSS"),
 	ROW("guard_bytes", FIELD_U64, explanation_kernel, guard, "guard pages: no memory"),
 	ROW("zero_bytes", FIELD_U64, explanation_kernel, zero,
 	    "read and never written: the shared page of zeros, no memory"),

@@ -245,12 +245,15 @@ uint64_t target_parent_anon(const struct target *t)
 	return (uint64_t)status_bytes(status, "RssAnon");
 }
 
-int target_page_tables(const struct target *t, uint64_t *ret, struct fault *f)
+int target_besides(const struct target *t, uint64_t *ret_page_tables, uint64_t *ret_hugetlb,
+		   struct fault *f)
 {
 	_cleanup_free_ char *status = NULL;
 	int err = read_status(t, &status, f);
 
-	if (!err)
-		*ret = (uint64_t)status_bytes(status, "VmPTE");
-	return err;
+	if (err)
+		return err;
+	*ret_page_tables = (uint64_t)status_bytes(status, "VmPTE");
+	*ret_hugetlb = (uint64_t)status_bytes(status, "HugetlbPages");
+	return 0;
 }

@@ -43,8 +43,9 @@ int target_rss(const struct target *t, struct rss *ret, struct fault *f);
 /* RssAnon of its parent, if that runs the same program and so may have forked it; else 0. */
 uint64_t target_parent_anon(const struct target *t);
 
-/* VmPTE of /proc/PID/status: what its page tables take, in bytes. */
-int target_page_tables(const struct target *t, uint64_t *ret, struct fault *f);
+/* VmPTE and HugetlbPages of /proc/PID/status, in bytes: what it has and RSS does not count. */
+int target_besides(const struct target *t, uint64_t *ret_page_tables, uint64_t *ret_hugetlb,
+		   struct fault *f);
 
 /* /proc/PID/maps. Caller: maps_done(). Bounded: E2BIG past MAPS_MAX mappings. */
 int target_maps(const struct target *t, struct maps *ret, struct fault *f);

@@ -277,6 +277,16 @@ def foreign():
     return keep
 
 
+def blocked():
+    """What lies behind the break is somebody else's: malloc maps more heap wherever there is room."""
+    at = (function('sbrk', C.c_void_p, C.c_ssize_t)(0) + 4095) & ~4095
+    m = function('mmap', C.c_void_p, C.c_void_p, C.c_size_t, C.c_int, C.c_int, C.c_int, C.c_long)
+    assert m(at, 4096, 0, 0x100022, -1, 0) == at
+    keep = [bytearray(30000) for i in range(1000)]
+    steps()
+    return keep
+
+
 def busy():
     sys.stdout.write('on\n')
     sys.stdout.flush()
