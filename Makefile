@@ -164,7 +164,7 @@ deps_packages := gcc libc6-dev pkg-config clang bpftool libbpf-dev libelf-dev li
 demo_packages := python3
 static_packages := libbz2-dev
 test_packages := libcmocka-dev python3 python3-dev python3-venv python3-pip binutils file mmdebstrap \
-	qemu-system-x86 busybox-static e2fsprogs util-linux procps libgcc-12-dev
+	qemu-system-x86 busybox-static e2fsprogs util-linux procps libgcc-12-dev musl-tools
 
 # Installs what is missing, as root on Debian, or names it; elsewhere the compiler will tell.
 define install_packages

@@ -87,7 +87,8 @@ static void test_none(void **state)
 	replace(&s, "libc.so.6", "libother.so");
 	assert_fault(&s, ENOENT, "no glibc is mapped");
 	scene_new(&s, 36, plain);
-	replace(&s, "libc.so.6", "ld-musl-x86_64.so.1");
+	replace(&s, "r--p 00000000 fe:00 1311 /usr/lib/libc.so.6",
+		"r-xp 00000000 fe:00 1311 /lib/ld-musl-x86_64.so.1");
 	replace(&s, "libc.so.6", "ld-musl-x86_64.so.1");
 	assert_fault(&s, ENOENT, "the C library is musl, not glibc");
 }

@@ -206,6 +206,7 @@ static void allocators_are_known_by_their_libraries(void **state)
 		{"/opt/libtcmalloc_minimal.so.4.5.10", "tcmalloc"},
 		{"/usr/lib/libmimalloc.so.2.0 (deleted)", "mimalloc"},
 		{"/lib/ld-musl-x86_64.so.1", "musl"},
+		{"/usr/lib/x86_64-linux-musl/libc.so", "musl"},
 		{"/usr/lib/libc.so.6", NULL},
 		{"/libjemalloc/liba.so", NULL},
 	};
@@ -245,6 +246,38 @@ static void run_thread(struct child *c, void *arg)
 	pthread_t thread;
 
 	memset(stack, 1, STACK_BYTES);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, stack, STACK_BYTES);
+	if (pthread_create(&thread, &attr, block, NULL))
+		_exit(8);
+	child_say(c, 0);
+	block(NULL);
+}
+
+#define GUARD_BYTES  (2 * PAGE)
+#define MALLOC_BYTES (3ul << 20)
+
+/*
+ * As in a process with musl: one mapping has the stack, at its end what the thread is, and behind it what was
+ * mapped before.
+ */
+static void run_thread_of_musl(struct child *c, void *arg)
+{
+	size_t bytes = GUARD_BYTES + STACK_BYTES + PAGE + MALLOC_BYTES;
+	char *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *stack = base + GUARD_BYTES;
+	uint64_t *thread_of = (uint64_t *)(void *)(stack + STACK_BYTES + PAGE - 1200);
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	mprotect(base, GUARD_BYTES, PROT_NONE);
+	memset(stack, 1, bytes - GUARD_BYTES);
+	/* another self, which is none */
+	thread_of[-60] = (uintptr_t)&thread_of[-60];
+	thread_of[0] = (uintptr_t)thread_of;
+	thread_of[9] = (uintptr_t)base;
+	thread_of[10] = arg ? GUARD_BYTES + STACK_BYTES + PAGE : 12345;
 	pthread_attr_init(&attr);
 	pthread_attr_setstack(&attr, stack, STACK_BYTES);
 	if (pthread_create(&thread, &attr, block, NULL))
@@ -371,6 +404,31 @@ static void stacks_are_not_another_mallocs(void **state)
 	sheet_done(&s);
 }
 
+static void a_stack_ends_where_its_thread_says(void **state)
+{
+	const struct mappings_hints hints = {.malloc = "musl"};
+
+	for (int known = 0; known < 2; known++) {
+		struct sheet s;
+		struct child c;
+		uint64_t stack;
+
+		child_start(&c, run_thread_of_musl, known ? &c : NULL);
+		child_hear(&c);
+		wait_until(all_pause(c.pid));
+		s = classify_child(&c, &hints);
+		stack = bytes(&s, MEMORY_STACK, NULL) - bytes(&s, MEMORY_STACK, "main thread");
+#ifndef __SANITIZE_ADDRESS__
+		/* what is not known counts as a whole */
+		assert_int_equal(stack, STACK_BYTES + PAGE + (known ? 0 : MALLOC_BYTES));
+		if (known)
+			assert_true(bytes(&s, MEMORY_OTHER_MALLOC, "musl") >= MALLOC_BYTES);
+#endif
+		child_end(&c);
+		sheet_done(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +438,7 @@ int main(void)
 		cmocka_unit_test(allocators_are_known_by_their_libraries),
 		cmocka_unit_test(bss_ends_where_the_program_says),
 		cmocka_unit_test(stacks_are_not_another_mallocs),
+		cmocka_unit_test(a_stack_ends_where_its_thread_says),
 	};
 
 	return cmocka_run_group_tests(tests, map_behind, NULL);

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "target/mappings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -183,9 +184,10 @@ static const char *other_malloc(const struct maps *maps, char buf[static 128])
 
 static int no_glibc(const struct maps *maps, struct fault *f)
 {
-	for (size_t i = 0; i < maps->nr; i++)
-		if (starts_with(base_name(&maps->v[i]), "ld-musl"))
-			return fault_set(f, ENOENT, "the C library is musl, not glibc");
+	const char *other = mappings_allocator(maps);
+
+	if (other && !strcmp(other, "musl"))
+		return fault_set(f, ENOENT, "the C library is musl, not glibc");
 	return fault_set(f, ENOENT, "no glibc is mapped");
 }
 

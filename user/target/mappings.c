@@ -51,28 +51,36 @@ static bool begins(const char *s, const char *with)
 	return s && !strncmp(s, with, strlen(with));
 }
 
-/* Names that allocators give their mappings, and of their libraries. */
+/* Names that allocators give their mappings, and of their libraries: how these begin, or all of it. */
 static const struct {
 	const char *library, *mapping, *name;
+	bool whole;
 } allocators[] = {
-	{"libjemalloc", "jemalloc", "jemalloc"},
-	{"libtcmalloc", "tcmalloc", "tcmalloc"},
-	{"libmimalloc", "mimalloc", "mimalloc"},
-	{"ld-musl-", NULL, "musl"},
-	{"libc.musl-", NULL, "musl"},
-	{NULL, "scudo", "scudo"},
+	{"libjemalloc", "jemalloc", "jemalloc", false},
+	{"libtcmalloc", "tcmalloc", "tcmalloc", false},
+	{"libmimalloc", "mimalloc", "mimalloc", false},
+	{"ld-musl-", NULL, "musl", false},
+	{"libc.musl-", NULL, "musl", false},
+	{"libc.so", NULL, "musl", true}, /* as musl installs it; glibc's is a text for the linker */
+	{NULL, "scudo", "scudo", false},
 };
+
+static bool is_library_of(const struct vma *v, unsigned int k)
+{
+	const char *name = base_name(v->path);
+
+	if (!v->inode || !v->exec || !name)
+		return false;
+	return allocators[k].whole ? !strcmp(name, allocators[k].library)
+				   : begins(name, allocators[k].library);
+}
 
 const char *mappings_allocator(const struct maps *maps)
 {
 	for (size_t k = 0; k < ARRAY_SIZE(allocators); k++) {
-		for (size_t i = 0; i < maps->nr && allocators[k].library; i++) {
-			const struct vma *v = &maps->v[i];
-
-			if (v->inode && v->exec &&
-			    begins(base_name(v->path), allocators[k].library))
+		for (size_t i = 0; i < maps->nr && allocators[k].library; i++)
+			if (is_library_of(&maps->v[i], k))
 				return allocators[k].name;
-		}
 	}
 	return NULL;
 }
@@ -233,7 +241,7 @@ int mappings_account(const struct target *t, const struct maps *maps, struct mem
 	if (!err)
 		err = find_shmem(t, &c.shmem);
 	if (!err && hints->malloc)
-		err = add_thread_stacks(t, maps, a);
+		err = add_thread_stacks(t, maps, mem, a);
 	for (size_t i = 0; i < maps->nr && !err; i++)
 		err = add_mapping(&c, i);
 	file_ids_done(&c.libraries);

@@ -35,7 +35,8 @@ int find_shmem(const struct target *t, struct file_ids *ret);
  */
 uint64_t find_bss_end(const struct maps *maps, size_t i, struct mem *mem);
 
-/* Of all threads that do not run at this moment. -ENOMEM */
-int add_thread_stacks(const struct target *t, const struct maps *maps, struct account *a);
+/* Of all threads that do not run at this moment. mem may be NULL. -ENOMEM */
+int add_thread_stacks(const struct target *t, const struct maps *maps, struct mem *mem,
+		      struct account *a);
 
 #endif
