@@ -105,18 +105,25 @@ static __always_inline bool is_instrumented(const struct call_run *c, __u32 opco
 /*
  * One entry may pass two handlers: RESUME_CHECK gives way to RESUME when something is pending
  * (gh-108614), and RESUME, having instrumented the code or undone that, begins anew as what it has become.
- * o: the innermost call; at: where the instruction is.
+ * In 3.11 RESUME goes on as RESUME_QUICK, and may be that in memory by then, or before (while a trace
+ * function is set): whether by the other's code is the compiler's choice.
+ * o: the innermost call; at: where the instruction is; site: PMT_SITE_RESUME, or _RESUME_CHECK that other code
+ * leads to.
  */
 static __always_inline bool is_repeated(const struct call_run *c, const struct pmt_open_call *o,
 					__u32 site, __u64 frame, __u32 opcode, __s32 at)
 {
-	if (site != PMT_SITE_RESUME)
-		return false;
-	if (opcode_bits(c->w, opcode) & PMT_OP_RESUME_CHECK)
-		return !(opcode_bits(c->w, opcode) & PMT_OP_RESUME);
-	return o && o->frame == frame && o->code == frame_code(c) && o->flags & PMT_OPEN_SEEN &&
-	       o->lasti == at && is_instrumented(c, o->opcode) != is_instrumented(c, opcode) &&
-	       o->hit + 1 == c->t->hits;
+	bool same = o && o->frame == frame && o->code == frame_code(c) && o->lasti == at &&
+		    o->hit + 1 == c->t->hits;
+	__u32 bits = opcode_bits(c->w, opcode);
+
+	if (site == PMT_SITE_RESUME_CHECK)
+		return (bits & PMT_OP_RESUME && !(bits & PMT_OP_RESUME_CHECK)) ||
+		       (bits & PMT_OP_RESUME && same && o->opcode & PMT_OPENED_AT_RESUME);
+	if (bits & PMT_OP_RESUME_CHECK)
+		return !(bits & PMT_OP_RESUME);
+	return same && o->flags & PMT_OPEN_SEEN &&
+	       is_instrumented(c, o->opcode) != is_instrumented(c, opcode);
 }
 
 /*
@@ -158,7 +165,7 @@ static __always_inline __u64 running_frame(struct call_run *c, const struct pmt_
 	return read_frame(c, frame) ? frame : 0;
 }
 
-static __always_inline void on_resume(struct call_run *c, __u32 site)
+static __always_inline void on_resume(struct call_run *c, __u32 site, bool exclusive)
 {
 	struct pmt_open_call *o = innermost(c);
 	__u64 frame = running_frame(c, o), below;
@@ -175,7 +182,8 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 		count_call(PMT_CALL_STRAY);
 		return;
 	}
-	if (is_repeated(c, o, site, frame, opcode, at)) {
+	if (!(exclusive && site == PMT_SITE_RESUME_CHECK) &&
+	    is_repeated(c, o, site, frame, opcode, at)) {
 		/* there may be a third: a fallback that instruments */
 		if (o && o->frame == frame) {
 			o->hit = c->t->hits;
@@ -202,7 +210,7 @@ static __always_inline void on_resume(struct call_run *c, __u32 site)
 		o = innermost(c);
 	}
 	c->owner = o ? o->owner : 0;
-	c->s->open.opcode = opcode;
+	c->s->open.opcode = opcode | (site == PMT_SITE_RESUME ? PMT_OPENED_AT_RESUME : 0);
 	c->s->open.lasti = at;
 	enter(c, frame, below, begin);
 }
@@ -431,7 +439,7 @@ int on_call_site(struct pt_regs *ctx)
 	} else if (site == PMT_SITE_LEAVE) {
 		on_leave(&c);
 	} else if (is_entry(site)) {
-		on_resume(&c, site);
+		on_resume(&c, site, exclusive);
 	} else if (site == PMT_SITE_CLEAR) {
 		on_clear(&c, arg1, arg2);
 	} else if (site == PMT_SITE_YIELD) {

@@ -77,6 +77,9 @@ enum pmt_open_flags {
 	PMT_OPEN_SHIM = 1 << 2,
 };
 
+/* In opcode: entered by RESUME's handler, which may lead to another's. */
+#define PMT_OPENED_AT_RESUME (1u << 8)
+
 struct pmt_open_call {
 	__u64 frame, previous; /* addresses; previous: of the Python frame below */
 	__u64 code;
@@ -87,7 +90,7 @@ struct pmt_open_call {
 	__s64 net;		  /* the thread's, when it began */
 	__u64 start_ns, inner_ns; /* inner: of ended calls made from it */
 	__s32 lasti;  /* at its entry; since 3.11 of the RESUME, from the first instruction */
-	__u32 opcode; /* since 3.11: the RESUME it was entered by */
+	__u32 opcode; /* since 3.11: the RESUME it was entered by; PMT_OPENED_AT_RESUME */
 	__u32 hit;    /* its thread's, as counted then */
 	__u32 sp;     /* since 3.11: stack pointer there, its low half; 0: not seen */
 };

@@ -41,6 +41,7 @@ enum fake_opcode {
 	OP_RETURN = 36,
 	OP_YIELD = 118,
 	OP_RESUME = 149,
+	OP_RESUME_QUICK = 150, /* of 3.11 */
 	OP_RESUME_CHECK = 207,
 	OP_INSTRUMENTED_RESUME = 236,
 	OP_LINE = 254, /* stands for another */

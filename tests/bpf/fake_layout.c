@@ -93,6 +93,7 @@ struct pmt_walk vm_walk(void)
 	ops[OP_YIELD] = PMT_OP_YIELD;
 	ops[OP_RESUME] = ops[OP_INSTRUMENTED_RESUME] = PMT_OP_RESUME;
 	ops[OP_RESUME_CHECK] = PMT_OP_RESUME_CHECK;
+	ops[OP_RESUME_QUICK] = PMT_OP_RESUME | PMT_OP_RESUME_CHECK;
 	ops[OP_LINE] = PMT_OP_ANY;
 	l->frame_lasti = PY_NONE;
 	l->frame_instr = offsetof(struct fake_frame, instr);

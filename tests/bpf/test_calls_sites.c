@@ -63,6 +63,47 @@ static void a_begun_entry_begins_anew(void **state)
 	}
 }
 
+/* 3.11: the code of RESUME goes on with that of RESUME_QUICK; left_as: what it is in memory by then. */
+static void pass_both(enum fake_opcode entered_as, enum fake_opcode left_as)
+{
+	vm_code(2)->units[AT_START] = entered_as;
+	vm_push(2);
+	vm_frame()->instr -= 2;
+	vm_hit(PMT_SITE_RESUME);
+	vm_code(2)->units[AT_START] = left_as;
+	vm_hit(PMT_SITE_RESUME_CHECK);
+}
+
+static void become_quick(void)
+{
+	vm_call(1);
+	pass_both(OP_RESUME, OP_RESUME);
+	vm_return();
+	pass_both(OP_RESUME, OP_RESUME_QUICK);
+	vm_return();
+	/* as instructions are executed while a trace function is set */
+	pass_both(OP_RESUME_QUICK, OP_RESUME_QUICK);
+	vm_return();
+	/* left by an exception, which nothing tells, and entered again */
+	pass_both(OP_RESUME, OP_RESUME_QUICK);
+	vm_hit(PMT_SITE_RESUME_CHECK);
+	vm_hit(PMT_SITE_RESUME_CHECK);
+	vm_return();
+	vm_return();
+}
+
+static void resume_goes_on_as_resume_quick(void **state)
+{
+	struct call_scene s = scene_begin(STYLE_311);
+
+	run(&s, become_quick);
+	look(&s);
+	EXPECT(&s, 1, .calls = 1, .returns = 1);
+	EXPECT(&s, 2, .calls = 6, .returns = 4, .unwinds = 2);
+	assert_losses(&s, PMT_CALL_REPEATED, 4);
+	scene_close(&s);
+}
+
 /* Instructions that stand for others, and others before RESUME. */
 static void be_instrumented(void)
 {
@@ -248,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_is_counted_once),
 		cmocka_unit_test(a_begun_entry_begins_anew),
+		cmocka_unit_test(resume_goes_on_as_resume_quick),
 		cmocka_unit_test(instructions_may_be_others),
 		cmocka_unit_test(other_instructions_are_no_calls),
 		cmocka_unit_test(a_site_says_what_frames_do_not),

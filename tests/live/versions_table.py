@@ -27,7 +27,7 @@ NOT_TRIED = '''
 |---|---|
 | uv (python-build-standalone) | stripped, static, LTO and PGO like Debian's, which are tried; its patch releases are used if every invariant holds, and output says so. BOLT moves code, not state. Not tried. |
 | conda-forge | static, usually with symbols; as above. Not tried. |
-| Alpine (musl) | pymalloc's state does not depend on libc; the thread that holds the GIL is told by its fs register, as in glibc. Not tried. |
+| Alpine (musl) | pymalloc's state does not depend on libc; the thread that holds the GIL is told by its fs register, as in glibc. Tried with a 3.11.2 built by musl-gcc, where all commands work (`explain`: malloc's memory is one row); not on Alpine's own builds. |
 | free-threaded (3.13t and later) | no pymalloc; recognised by its file, named, RSS watched. Not tried on a live process. |
 | aarch64 | not supported: offsets and the decoder are x86-64's. |
 | other patch releases | layout of the nearest measured release of the same minor version, validated on the live process; `--strict` refuses. |
