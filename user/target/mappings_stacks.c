@@ -49,24 +49,25 @@ static uint64_t parse_stack_pointer(const char *text)
 
 /*
  * musl's (src/internal/pthread_impl.h, since 1.1.0 but for the order of what is between): 0 if there is
- * none at w[i], whose address is at; or else where the thread's mapping ends, which begins at base.
+ * none at w[i], whose address is at; or else where the thread's mapping ends, which begins in guard.
  */
-static uint64_t pthread_end(const uint64_t *w, size_t i, uint64_t at, uint64_t base)
+static uint64_t pthread_end(const uint64_t *w, size_t i, uint64_t at, const struct vma *guard)
 {
 	if (w[i] != at)
 		return 0;
 	for (size_t k = i + 1; k < i + PTHREAD_WORDS - 1; k++) {
-		uint64_t end = base + w[k + 1];
+		uint64_t end = w[k] + w[k + 1];
 
-		if (w[k] == base && w[k + 1] % MEM_PAGE == 0 && end > at &&
-		    end - at <= 2 * MEM_PAGE)
+		if (w[k] >= guard->start && w[k] < guard->end && w[k] % MEM_PAGE == 0 &&
+		    end % MEM_PAGE == 0 && end > at && end - at <= 2 * MEM_PAGE)
 			return end;
 	}
 	return 0;
 }
 
-/* Where the stack ends whose guard begins at base; the mapping's end: it is not known. */
-static uint64_t find_end(struct stacks *s, const struct vma *v, uint64_t pointer, uint64_t base)
+/* Where the stack above guard ends; the mapping's end: it is not known. */
+static uint64_t find_end(struct stacks *s, const struct vma *v, uint64_t pointer,
+			 const struct vma *guard)
 {
 	uint64_t words[2 * PAGE_WORDS], page = pointer & ~(uint64_t)(MEM_PAGE - 1);
 
@@ -79,7 +80,7 @@ static uint64_t find_end(struct stacks *s, const struct vma *v, uint64_t pointer
 		    mem_read(s->mem, page + MEM_PAGE, words + PAGE_WORDS, MEM_PAGE))
 			memset(words + PAGE_WORDS, 0, MEM_PAGE);
 		for (size_t i = 0; i < PAGE_WORDS; i++) {
-			uint64_t end = pthread_end(words, i, page + 8 * i, base);
+			uint64_t end = pthread_end(words, i, page + 8 * i, guard);
 
 			if (end)
 				return min(end, v->end);
@@ -94,7 +95,7 @@ static uint64_t stack_end(struct stacks *s, const struct vma *v, uint64_t pointe
 
 	if (!s->mem || !guard || guard->read || guard->write || guard->inode)
 		return v->end;
-	return find_end(s, v, pointer, guard->start);
+	return find_end(s, v, pointer, guard);
 }
 
 static int add_stack(struct stacks *s, pid_t tid, uint64_t pointer)
