@@ -34,7 +34,8 @@ struct loop {
 	const char *resume, *resume_check, *yield, *instrumented_return, *more;
 	const char *flags, *then;
 	unsigned int tables;
-	bool forged; /* the table leads to data */
+	bool forged;	   /* the table leads to data */
+	const char *cache; /* where the label of CACHE is; NULL: at a handler */
 };
 
 static const struct loop plain = {
@@ -74,7 +75,9 @@ static void write_tables(FILE *out, const struct loop *l, const struct py_opcode
 	for (unsigned int t = 0; t < l->tables; t++) {
 		fprintf(out, "table%u:\n", t);
 		for (unsigned int i = 0; i < PY_NR_OPCODES; i++) {
-			if (py_opcode_is_unused(o, i))
+			if (!i && l->cache)
+				fprintf(out, "\t.quad %s\n", l->cache);
+			else if (py_opcode_is_unused(o, i))
 				fputs("\t.quad unknown\n", out);
 			else if (l->forged)
 				fprintf(out, "\t.quad table0 + %u\n", i);
@@ -250,6 +253,25 @@ static void handlers_and_clear(void **state)
 		assert_int_equal(info.ops[36], PMT_OP_RETURN);
 		assert_int_equal(info.ops[70], PMT_OP_ANY);
 		assert_int_equal(info.ops[1], 0);
+		elf_file_close(e);
+	}
+}
+
+/* It is never executed: a compiler may leave its label anywhere. */
+static void cache_has_no_handler(void **state)
+{
+	static const char *const places[] = {"unknown", "handler149", "table0"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct loop l = plain;
+		struct python_call_info info;
+		struct elf_file *e;
+
+		l.cache = places[i];
+		e = build_loop(&l);
+		info = find(e);
+		assert_int_equal(info.nr_sites, 6);
+		expect_number(&info, PMT_SITE_RESUME, 2);
 		elf_file_close(e);
 	}
 }
@@ -468,6 +490,7 @@ int main(void)
 		cmocka_unit_test(another_opcode_begins_in_a_run),
 		cmocka_unit_test(jumps_across_pieces),
 		cmocka_unit_test(opcodes_with_one_handler),
+		cmocka_unit_test(cache_has_no_handler),
 		cmocka_unit_test(tables_that_cannot_be_believed),
 		cmocka_unit_test(ways_to_the_end),
 		cmocka_unit_test(the_end_itself),

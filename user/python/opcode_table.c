@@ -19,9 +19,15 @@ struct search {
 	uint64_t left; /* bytes to be looked at */
 };
 
+/*
+ * CACHE is never executed, and until 3.12 its handler is __builtin_unreachable(): where its label ends up
+ * is the compiler's choice. Of clang it is _unknown_opcode.
+ */
+#define CACHE 0u
+
 static unsigned int first_used(const struct py_opcodes *o)
 {
-	unsigned int i = 0;
+	unsigned int i = CACHE + 1;
 
 	while (py_opcode_is_unused(o, i))
 		i++;
@@ -54,7 +60,7 @@ bool py_opcode_table_fits(const struct py_opcodes *o, const uint64_t *w)
 	/* most windows end here */
 	if (w[o->unused->last] != unknown || !unknown || w[first_used(o)] == unknown)
 		return false;
-	for (unsigned int i = 0; i < PY_NR_OPCODES; i++)
+	for (unsigned int i = CACHE + 1; i < PY_NR_OPCODES; i++)
 		if ((w[i] == unknown) != py_opcode_is_unused(o, i))
 			return false;
 	return are_many(o, w);
@@ -64,7 +70,7 @@ static bool are_code(const struct elf_file *elf, const uint64_t *w)
 {
 	struct elf_section s = {0};
 
-	for (unsigned int i = 0; i < PY_NR_OPCODES; i++) {
+	for (unsigned int i = CACHE + 1; i < PY_NR_OPCODES; i++) {
 		if (s.size && w[i] - s.addr < s.size)
 			continue;
 		if (elf_file_section_at(elf, w[i], &s) || !s.exec || s.nobits)
