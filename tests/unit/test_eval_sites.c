@@ -274,7 +274,8 @@ static void table_has_a_shape(void **state)
 			uint64_t was = w[1 + i];
 
 			w[1 + i] = was == 0x9999 ? 0x400000 : 0x9999;
-			assert_false(py_opcode_table_fits(o, w + 1));
+			/* but for CACHE's, which is never executed */
+			assert_int_equal(py_opcode_table_fits(o, w + 1), !i);
 			w[1 + i] = was;
 		}
 		/* some handlers are merged; 3.15's other table, where all but the unknown are one */
