@@ -173,8 +173,10 @@ static int add_main_heap(struct glibc *g, struct arena *a, uint32_t index)
 	if (!a->contiguous)
 		fail_in_pieces(g, a);
 	else if (base >= ADDRESS_MAX || a->top < h.first || end - base != a->system_mem)
-		arena_fail(a, "the main heap has %" PRIu64 " bytes, not %" PRIu64, end - base,
-			   a->system_mem);
+		arena_fail(a,
+			   "the main heap, %#" PRIx64 "-%#" PRIx64 ", has not the %" PRIu64
+			   " bytes it should",
+			   base, end, a->system_mem);
 	return a->why[0] ? 0 : add_heap(g, &h);
 }
 
