@@ -167,7 +167,11 @@ static __always_inline __u32 victim_tgid(__u64 argument)
 	return argument;
 }
 
-/* Never filled. */
+/*
+ * Never filled. If somebody opens it by its id (bpftool map show) within the moment in which the kernel
+ * empties it behind us, it stays: prog_array_map_clear() of 6.18 takes a reference for each last user,
+ * and gives back one.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);

@@ -6,6 +6,7 @@ could not run. tests/run.sh reads the lines; REQUIRE=live makes a Skip a failure
 """
 import concurrent.futures
 import ctypes
+import errno
 import os
 import re
 import select
@@ -293,7 +294,7 @@ class Tool:
                     text = f.read()
             except OSError:
                 continue
-            for kind in BPF_GET_FD_BY_ID:
+            for kind in BPF_GET_NEXT_ID:
                 m = re.search(r'^%s_id:\s*(\d+)' % kind, text, re.M)
                 # a link's fdinfo names its program too; a program's own has a tag
                 if m and not (kind == 'prog' and 'link_id:' in text):
@@ -303,23 +304,29 @@ class Tool:
     def assert_nothing_left(self):
         # programs and maps are freed after a grace period of RCU
         wait_until(lambda: not any(bpf_object_exists(k, i) for k, i in self.ids),
-                   'the BPF objects of %s to go' % ' '.join(self.args), 180)
+                   'the BPF objects of %s to go' % ' '.join(self.args))
 
 
-BPF_GET_FD_BY_ID = {'prog': 13, 'map': 14, 'link': 30}
-BPF_LINK_GET_NEXT_ID = 31
+BPF_GET_NEXT_ID = {'prog': 11, 'map': 12, 'link': 31}
+BPF_LINK_GET_FD_BY_ID = 30
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def bpf_object_exists(kind, number):
-    """Asks the kernel (bpf(2), BPF_*_GET_FD_BY_ID), which needs no other program."""
-    attr = ctypes.create_string_buffer(16)
-    ctypes.c_uint32.from_buffer(attr).value = number
-    fd = _libc.syscall(321, BPF_GET_FD_BY_ID[kind], attr, 16)
-    if fd >= 0:
-        os.close(fd)
-        return True
-    return ctypes.get_errno() != 2  # ENOENT
+    """Asks the kernel (bpf(2), BPF_*_GET_NEXT_ID), which needs no other program, and holds nothing:
+    a prog_array that is opened, and closed, while the kernel empties it stays for ever, for its next
+    last user counts once more what is done once (prog_array_map_clear of 6.18)."""
+    return next_bpf_id(kind, number - 1) == number
+
+
+def next_bpf_id(kind, number):
+    """The least that is greater, or None."""
+    attr = (ctypes.c_uint32 * 4)(number)
+    if not _libc.syscall(321, BPF_GET_NEXT_ID[kind], attr, 16):
+        return attr[1]
+    if ctypes.get_errno() != errno.ENOENT:
+        raise OSError(ctypes.get_errno(), 'the next BPF %s' % kind)
+    return None
 
 
 def probed_bytes(pid):
@@ -343,19 +350,15 @@ def probed_bytes(pid):
 
 def uprobe_links():
     """The BPF links that hold uprobes now, whosoever they are."""
-    found = set()
-    attr = ctypes.create_string_buffer(16)
-    number = ctypes.c_uint32.from_buffer(attr)
-    next_number = ctypes.c_uint32.from_buffer(attr, 4)
-    while not _libc.syscall(321, BPF_LINK_GET_NEXT_ID, attr, 16):
-        number.value, next_number.value = next_number.value, 0
-        fd = _libc.syscall(321, BPF_GET_FD_BY_ID['link'], attr, 16)
+    found, number = set(), 0
+    while (number := next_bpf_id('link', number)) is not None:
+        fd = _libc.syscall(321, BPF_LINK_GET_FD_BY_ID, (ctypes.c_uint32 * 4)(number), 16)
         if fd < 0:
             continue
         try:
             # link_type:	uprobe_multi; perf: a uprobe of the older kind, or another event
             if re.search(rb'link_type:\s*(uprobe_multi|perf)', proc(os.getpid(), 'fdinfo/%d' % fd)):
-                found.add(number.value)
+                found.add(number)
         finally:
             os.close(fd)
     return found
