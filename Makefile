@@ -49,7 +49,8 @@ endif
 
 include_dirs := -Iuser -Iinclude -I$(B)
 our_cflags := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wstrict-prototypes \
-	-Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla -Wno-unused-parameter $(include_dirs)
+	-Wmissing-prototypes -Wformat=2 -Wswitch-enum -Wvla -Wno-unused-parameter \
+	-Werror=implicit-function-declaration $(include_dirs)
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-missing-declarations -Iinclude -Ivmlinux/x86
 libs	:= -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lprotobuf-c -lcap -lm

@@ -104,12 +104,19 @@ static void escape(const char *s, const char *expected)
 
 static void changes(void **state)
 {
-	char buf[32];
+	char buf[40];
 
 	assert_string_equal(text_net(buf, 0), "0 B");
 	assert_string_equal(text_net(buf, 1536), "+1.5 KiB");
 	assert_string_equal(text_net(buf, -1), "\u22121 B");
 	assert_string_equal(text_net(buf, INT64_MIN), "\u22128388608.0 TiB");
+	assert_string_equal(text_net_bytes(buf, 0), "0");
+	assert_string_equal(text_net_bytes(buf, 14889780), "+14,889,780");
+	assert_string_equal(text_net_bytes(buf, -1000), "\u22121,000");
+	assert_string_equal(text_net_bytes(buf, INT64_MIN), "\u22129,223,372,036,854,775,808");
+	assert_string_equal(text_gross(buf, 0), "");
+	assert_string_equal(text_gross(buf, -5), "");
+	assert_string_equal(text_gross(buf, 1536), "1.5 KiB");
 }
 
 static void clocks(void **state)

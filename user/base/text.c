@@ -59,6 +59,24 @@ char *text_net(char buf[static 32], int64_t bytes)
 	return buf;
 }
 
+char *text_net_bytes(char buf[static 40], int64_t bytes)
+{
+	char digits[32];
+
+	text_thousands(digits, bytes, bytes > 0);
+	snprintf(buf, 40, "%s%s", bytes < 0 ? "\u2212" : "", digits + (bytes < 0));
+	return buf;
+}
+
+char *text_gross(char buf[static 32], int64_t bytes)
+{
+	if (bytes > 0)
+		text_size(buf, bytes, false);
+	else
+		buf[0] = 0;
+	return buf;
+}
+
 char *text_clock(char buf[static 32], int64_t ns, bool date)
 {
 	time_t seconds = ns / 1000000000;

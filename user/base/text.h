@@ -18,6 +18,12 @@ char *text_size(char buf[static 24], int64_t bytes, bool plus);
 /* A change: "+14.2 MiB", "−14.2 MiB" (U+2212), "0 B". Returns buf. */
 char *text_net(char buf[static 32], int64_t bytes);
 
+/* The same to the byte: "+14,889,780", "−14,889,780", "0". Returns buf. */
+char *text_net_bytes(char buf[static 40], int64_t bytes);
+
+/* Bytes that are never below 0, where an empty cell says none: "14.2 MiB", "". Returns buf. */
+char *text_gross(char buf[static 32], int64_t bytes);
+
 /* Local time of nanoseconds since 1970: "12:00:05", with date "2023-11-15 12:00:05". Returns buf. */
 char *text_clock(char buf[static 32], int64_t ns, bool date);
 

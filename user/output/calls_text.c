@@ -5,36 +5,17 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "model/profile_tree.h"
+#include "output/head.h"
 #include "output/profile_text.h"
 #include "output/table.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #define ARROW	      "\u2192"
-#define MAX_COMMAND   200 /* columns of a line that the target chooses */
-#define MAX_PROCESSES 20  /* lines of the head */
-#define BATCH_BYTES   (64 * 4096)
-
-static void print_escaped(FILE *out, const char *s)
-{
-	char text[MAX_COMMAND];
-
-	text_escape(text, sizeof(text), s, strlen(s));
-	fprintf(out, "%s%s", text, strlen(s) >= sizeof(text) ? "..." : "");
-}
-
-static void print_clock(FILE *out, int64_t ns, bool date)
-{
-	time_t seconds = ns / 1000000000;
-	struct tm tm = {0};
-	char clock[32];
-
-	localtime_r(&seconds, &tm);
-	if (strftime(clock, sizeof(clock), date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
-		fputs(clock, out);
-}
+#define MAX_CELL      200  /* columns */
+#define MAX_PROCESSES 20   /* lines of the head */
+#define PAGE_BYTES    4096 /* x86-64 */
 
 static void print_count(FILE *out, uint64_t n)
 {
@@ -58,13 +39,8 @@ static void print_cost(FILE *out, const struct calls *c)
 /* "# 2023-11-15 12:00:00 to 12:00:30, 30.0 s; 3,412,208 entries, 3,412,190 exits; probes cost ..." */
 static void print_how(FILE *out, const struct calls *c)
 {
-	char size[24];
-
-	fputs("# ", out);
-	print_clock(out, c->begin_ns, true);
-	fputs(" to ", out);
-	print_clock(out, c->end_ns, false);
-	fprintf(out, ", %.1f s; ", ((double)c->end_ns - (double)c->begin_ns) / 1e9);
+	head_print_span(out, c->begin_ns, c->end_ns);
+	fputs("; ", out);
 	print_count(out, c->entries);
 	fputs(" entries", out);
 	if (c->exits) {
@@ -78,9 +54,7 @@ static void print_how(FILE *out, const struct calls *c)
 		fputs("# exits were not watched: a call's end was learnt from what ran next\n",
 		      out);
 	if (c->batched)
-		fprintf(out,
-			"# this kernel counts RSS in steps of 64 pages (%s) per thread and kind\n",
-			text_size(size, BATCH_BYTES, false));
+		head_print_batched(out, PAGE_BYTES);
 }
 
 /* "# pid 4242  python3 app.py  CPython 3.12.1"; with several each has its RSS */
@@ -88,15 +62,7 @@ static void print_process(FILE *out, const struct call_process *of, bool several
 {
 	char before[24], after[24];
 
-	fprintf(out, "# pid %d", of->pid);
-	if (of->command && *of->command) {
-		fputs("  ", out);
-		print_escaped(out, of->command);
-	}
-	if (of->python && *of->python) {
-		fputs("  ", out);
-		print_escaped(out, of->python);
-	}
+	head_print_watched(out, of->pid, of->command, of->python);
 	if (several)
 		fprintf(out, "  RSS %s " ARROW " %s", text_size(before, of->rss_before, false),
 			text_size(after, of->rss_after, false));
@@ -108,7 +74,7 @@ static void print_rss(FILE *out, int64_t rss_before, int64_t rss_after)
 {
 	char change[32], before[24], after[24];
 
-	fprintf(out, "RSS %s (%s " ARROW " %s)\n", profile_text_net(change, rss_after - rss_before),
+	fprintf(out, "RSS %s (%s " ARROW " %s)\n", text_net(change, rss_after - rss_before),
 		text_size(before, rss_before, false), text_size(after, rss_after, false));
 }
 
@@ -144,16 +110,11 @@ static void print_head(FILE *out, const struct calls *c, bool verbose)
 
 	if (c->stopped) {
 		fputs("# STOPPED EARLY: ", out);
-		print_escaped(out, c->stopped);
+		head_print_text(out, c->stopped);
 		fputs("; all figures are those up to then\n", out);
 	}
-	if (verbose) {
-		fputs("# ", out);
-		print_escaped(out, c->program);
-		fputs(*c->host ? ", " : "", out);
-		print_escaped(out, c->host);
-		fputc('\n', out);
-	}
+	if (verbose)
+		head_print_program(out, c->program, c->host);
 	for (size_t i = 0; i < min(c->nr_processes, (size_t)MAX_PROCESSES); i++)
 		print_process(out, &c->processes[i], c->nr_processes > 1);
 	if (c->nr_processes > MAX_PROCESSES)
@@ -166,17 +127,7 @@ static void print_head(FILE *out, const struct calls *c, bool verbose)
 static void account_row(struct table *t, const struct profile_change *change, bool shrank,
 			const char *text)
 {
-	int64_t net = profile_net(change);
-	char cell[40], digits[32];
-
-	table_cell(t, profile_text_net(cell, net));
-	text_thousands(digits, net, net > 0);
-	snprintf(cell, sizeof(cell), "%s%s", net < 0 ? "\u2212" : "", digits + (net < 0));
-	table_cell(t, cell);
-	if (shrank) {
-		table_cell(t, profile_text_gross(cell, change->growth));
-		table_cell(t, profile_text_gross(cell, change->shrink));
-	}
+	profile_change_cells(t, change, shrank);
 	table_cell(t, text);
 }
 
@@ -206,12 +157,7 @@ int calls_text_account(FILE *out, const struct calls *c, const struct calls_text
 	profile_sum(&all, &a.left_out);
 	for (int k = 0; k < PROFILE_CAUSES; k++)
 		profile_sum(&all, &a.causes[k]);
-	table_column(&t, "net", true);
-	table_column(&t, "bytes", true);
-	if (all.shrink) {
-		table_column(&t, "grew", true);
-		table_column(&t, "shrank", true);
-	}
+	profile_change_columns(&t, all.shrink);
 	table_column(&t, "", false);
 	snprintf(text, sizeof(text), "%zu function%s above", sums->nr_shown,
 		 sums->nr_shown == 1 ? "" : "s");
@@ -281,7 +227,7 @@ void calls_text_losses(FILE *out, const struct calls *c, bool verbose)
  */
 int calls_text_sites(FILE *out, const struct calls *c)
 {
-	char cell[MAX_COMMAND];
+	char cell[MAX_CELL];
 	struct table t = {0};
 	int err;
 

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "model/profile_tree.h"
 #include "output/profile_label.h"
-#include "output/profile_text.h"
 #include "output/table.h"
 
 #include <string.h>
@@ -105,12 +104,12 @@ static char *cell_text(char buf[static PROFILE_LABEL_SIZE], const struct column 
 		snprintf(buf, 32, "%d", f->pid);
 		break;
 	case SELF: /* "0 B": as much came as went */
-		return f->growth || f->shrink ? profile_text_net(buf, calls_self(f)) : buf;
+		return f->growth || f->shrink ? text_net(buf, calls_self(f)) : buf;
 	case NET: /* INT64_MIN: none has ended */
 		bytes = VALUE(int64_t, f, column);
-		return bytes && bytes != INT64_MIN ? profile_text_net(buf, bytes) : buf;
+		return bytes && bytes != INT64_MIN ? text_net(buf, bytes) : buf;
 	case GROSS:
-		return profile_text_gross(buf, VALUE(int64_t, f, column));
+		return text_gross(buf, VALUE(int64_t, f, column));
 	case COUNT:
 		return count_text(buf, VALUE(uint64_t, f, column));
 	case TIME:

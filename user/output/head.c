@@ -9,16 +9,31 @@
 
 #define MAX_COMMAND 200 /* columns of a header that the target chooses */
 
-void head_print_process(FILE *out, const struct process_id *id)
+void head_print_text(FILE *out, const char *s)
 {
-	const char *s = id->cmdline && *id->cmdline ? id->cmdline : id->comm;
 	char text[MAX_COMMAND];
 
-	fprintf(out, "# pid %d", id->pid);
-	if (!s)
-		return;
 	text_escape(text, sizeof(text), s, strlen(s));
-	fprintf(out, "  %s%s", text, strlen(s) >= sizeof(text) ? "..." : "");
+	fprintf(out, "%s%s", text, strlen(s) >= sizeof(text) ? "..." : "");
+}
+
+void head_print_watched(FILE *out, int pid, const char *command, const char *python)
+{
+	fprintf(out, "# pid %d", pid);
+	if (command && *command) {
+		fputs("  ", out);
+		head_print_text(out, command);
+	}
+	if (python && *python) {
+		fputs("  ", out);
+		head_print_text(out, python);
+	}
+}
+
+void head_print_process(FILE *out, const struct process_id *id)
+{
+	head_print_watched(out, id->pid, id->cmdline && *id->cmdline ? id->cmdline : id->comm,
+			   NULL);
 }
 
 /* "256 KiB", "1 MiB": arenas are whole units */
@@ -64,4 +79,29 @@ void head_print_layout(FILE *out, const struct python_id *py)
 		fprintf(out, "# layout of %s\n",
 			text_escape(layout, sizeof(layout), py->layout,
 				    strnlen(py->layout, sizeof(py->layout))));
+}
+
+void head_print_span(FILE *out, int64_t begin_ns, int64_t end_ns)
+{
+	char begin[32], end[32];
+
+	fprintf(out, "# %s to %s, %.1f s", text_clock(begin, begin_ns, true),
+		text_clock(end, end_ns, false), ((double)end_ns - (double)begin_ns) / 1e9);
+}
+
+void head_print_program(FILE *out, const char *program, const char *host)
+{
+	fputs("# ", out);
+	head_print_text(out, program);
+	fputs(*host ? ", " : "", out);
+	head_print_text(out, host);
+	fputc('\n', out);
+}
+
+void head_print_batched(FILE *out, uint32_t page_bytes)
+{
+	char size[24];
+
+	fprintf(out, "# this kernel counts RSS in steps of 64 pages (%s) per thread and kind\n",
+		text_size(size, 64 * (int64_t)page_bytes, false));
 }

@@ -22,7 +22,6 @@
 #include "base/text.h"
 #include "output/profile_label.h"
 #include "output/profile_svg_frames.h"
-#include "output/profile_text.h"
 #include "output/svg.h"
 
 #include <inttypes.h>
@@ -135,7 +134,7 @@ static void print_sum(struct page *g, unsigned int i)
 		"%s</text><rect class=\"sum %s\" x=\"%d\" y=\"%u\" width=\"%.1f\" height=\"10\" rx=\"2\"/>",
 		nouns[i], classes[i], BAR_X, y - 9, width);
 	fprintf(g->out, "<text x=\"%.1f\" y=\"%u\">%s</text>\n", BAR_X + width + 8, y,
-		profile_text_net(size, (i ? -1 : 1) * g->graphs[i].total));
+		text_net(size, (i ? -1 : 1) * g->graphs[i].total));
 }
 
 /* "RSS 181.0 MiB → 312.0 MiB: +131.0 MiB, of which +4.1 MiB were put down to no stack" */
@@ -150,7 +149,7 @@ static void print_balance(struct page *g)
 		fprintf(g->out, "RSS %s → %s: ", text_size(x, a->rss_before, false),
 			text_size(y, a->rss_after, false));
 	fprintf(g->out, "net %s, of which %s are of no known stack (grey)</text>\n",
-		profile_text_net(x, net), profile_text_net(z, profile_net(&a->unattributed)));
+		text_net(x, net), text_net(z, profile_net(&a->unattributed)));
 	print_sum(g, 0);
 	print_sum(g, 1);
 }
@@ -164,8 +163,7 @@ static int print_graph(struct page *g, unsigned int i)
 	fprintf(g->out, "<g class=\"panel %s\" data-name=\"%s\">\n", classes[i], nouns[i]);
 	text_open(g, "heading", SVG_MARGIN, g->y - 9);
 	fprintf(g->out, "%s %s</text>\n", headings[i],
-		graph->total ? profile_text_net(size, (i ? -1 : 1) * graph->total)
-			     : "none was seen");
+		graph->total ? text_net(size, (i ? -1 : 1) * graph->total) : "none was seen");
 	err = svg_graph_print(graph, g->out, g->y);
 	fputs("</g>\n", g->out);
 	g->y += graph->depth * SVG_ROW + HEADING;

@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "output/profile_label.h"
-#include "output/profile_text.h"
 #include "output/svg.h"
 
 #include <errno.h>
@@ -126,11 +125,11 @@ static void print_figures(FILE *out, const char *what, int64_t bytes, int64_t se
 {
 	char a[32], b[32];
 
-	fprintf(out, "\n%s %s", what, profile_text_net(a, sign * bytes));
+	fprintf(out, "\n%s %s", what, text_net(a, sign * bytes));
 	if (of)
 		fprintf(out, " (%.1f %%)", 100.0 * (double)bytes / (double)of);
 	if (self)
-		fprintf(out, ", itself %s", profile_text_net(b, sign * self));
+		fprintf(out, ", itself %s", text_net(b, sign * self));
 }
 
 static void print_tip(const struct svg_graph *g, FILE *out, uint32_t node)
@@ -141,7 +140,7 @@ static void print_tip(const struct svg_graph *g, FILE *out, uint32_t node)
 
 	print_figures(out, "growth", n->total.growth, n->self.growth, all->growth, 1);
 	print_figures(out, "shrinkage", n->total.shrink, n->self.shrink, all->shrink, -1);
-	fprintf(out, "\nnet %s", profile_text_net(a, profile_net(&n->total)));
+	fprintf(out, "\nnet %s", text_net(a, profile_net(&n->total)));
 	if (g->sampled)
 		fprintf(out, ", of %" PRIu64 " samples: ± %s", n->total.events,
 			text_size(a, profile_error(g->profile, n->total.events), false));

@@ -5,63 +5,24 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/text.h"
+#include "output/head.h"
 #include "output/profile_label.h"
 #include "output/profile_out.h"
 #include "output/table.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
-#define MINUS "\u2212"
-#define ARROW "\u2192"
-
-#define MAX_COMMAND   200 /* columns of a line that the target chooses */
-#define MAX_PROCESSES 20  /* lines of the head */
-
-char *profile_text_net(char buf[static 32], int64_t bytes)
-{
-	return text_net(buf, bytes);
-}
-
-char *profile_text_gross(char buf[static 32], int64_t bytes)
-{
-	if (bytes > 0)
-		text_size(buf, bytes, false);
-	else
-		buf[0] = 0;
-	return buf;
-}
-
-static void print_escaped(FILE *out, const char *s)
-{
-	char text[MAX_COMMAND];
-
-	text_escape(text, sizeof(text), s, strlen(s));
-	fprintf(out, "%s%s", text, strlen(s) >= sizeof(text) ? "..." : "");
-}
-
-static void print_clock(FILE *out, int64_t ns, bool date)
-{
-	time_t seconds = ns / 1000000000;
-	struct tm tm = {0};
-	char clock[32];
-
-	localtime_r(&seconds, &tm);
-	if (strftime(clock, sizeof(clock), date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
-		fputs(clock, out);
-}
+#define ARROW	      "\u2192"
+#define MAX_PROCESSES 20 /* lines of the head */
 
 /* "# 2023-11-15 12:00:00 to 12:01:00, 60.0 s; exact: every change has its stack" */
 static void print_how(FILE *out, const struct profile *p)
 {
 	char size[24];
 
-	fputs("# ", out);
-	print_clock(out, p->begin_ns, true);
-	fputs(" to ", out);
-	print_clock(out, p->end_ns, false);
-	fprintf(out, ", %.1f s; ", ((double)p->end_ns - (double)p->begin_ns) / 1e9);
+	head_print_span(out, p->begin_ns, p->end_ns);
+	fputs("; ", out);
 	if (p->exact) {
 		fputs("exact: every change of RSS has its stack\n", out);
 	} else {
@@ -72,9 +33,7 @@ static void print_how(FILE *out, const struct profile *p)
 		      out);
 	}
 	if (p->batched)
-		fprintf(out,
-			"# this kernel counts RSS in steps of 64 pages (%s) per thread and kind\n",
-			text_size(size, 64 * (int64_t)p->page_bytes, false));
+		head_print_batched(out, p->page_bytes);
 }
 
 /* "# pid 4242  python3 app.py  CPython 3.12.1  RSS 100.0 MiB → 160.0 MiB" */
@@ -82,15 +41,7 @@ static void print_process(FILE *out, const struct profile_process *of)
 {
 	char before[24], after[24];
 
-	fprintf(out, "# pid %d", of->pid);
-	if (of->command && *of->command) {
-		fputs("  ", out);
-		print_escaped(out, of->command);
-	}
-	if (of->python && *of->python) {
-		fputs("  ", out);
-		print_escaped(out, of->python);
-	}
+	head_print_watched(out, of->pid, of->command, of->python);
 	fprintf(out, "  RSS %s " ARROW " %s%s\n", text_size(before, of->rss_before, false),
 		text_size(after, of->rss_after, false), of->ended ? ", ended" : "");
 }
@@ -125,39 +76,40 @@ static void print_losses(FILE *out, const struct profile *p)
 
 static void print_head(FILE *out, const struct profile *p, const struct profile_view *view)
 {
-	fputs("# ", out);
-	print_escaped(out, p->program);
-	if (*p->host) {
-		fputs(", ", out);
-		print_escaped(out, p->host);
-	}
-	fputc('\n', out);
+	head_print_program(out, p->program, p->host);
 	print_how(out, p);
 	print_processes(out, p, view);
 	print_losses(out, p);
 }
 
-/* "+1,048,576", "−2,097,152" */
-static char *exact_bytes(char buf[static 40], int64_t bytes)
+void profile_change_columns(struct table *t, bool shrank)
 {
-	char digits[32];
+	table_column(t, "net", true);
+	table_column(t, "bytes", true);
+	if (shrank) {
+		table_column(t, "grew", true);
+		table_column(t, "shrank", true);
+	}
+}
 
-	text_thousands(digits, bytes, bytes > 0);
-	snprintf(buf, 40, "%s%s", bytes < 0 ? MINUS : "", digits + (bytes < 0));
-	return buf;
+void profile_change_cells(struct table *t, const struct profile_change *c, bool shrank)
+{
+	char cell[40];
+
+	table_cell(t, text_net(cell, profile_net(c)));
+	table_cell(t, text_net_bytes(cell, profile_net(c)));
+	if (shrank) {
+		table_cell(t, text_gross(cell, c->growth));
+		table_cell(t, text_gross(cell, c->shrink));
+	}
 }
 
 static void account_row(struct table *t, const struct profile_change *c, bool shrank,
 			const char *text)
 {
-	char cell[40];
+	char cell[32];
 
-	table_cell(t, profile_text_net(cell, profile_net(c)));
-	table_cell(t, exact_bytes(cell, profile_net(c)));
-	if (shrank) {
-		table_cell(t, profile_text_gross(cell, c->growth));
-		table_cell(t, profile_text_gross(cell, c->shrink));
-	}
+	profile_change_cells(t, c, shrank);
 	table_cell(t, text_thousands(cell, (int64_t)min(c->events, (uint64_t)INT64_MAX), false));
 	table_cell(t, text);
 }
@@ -188,12 +140,7 @@ static int print_account(FILE *out, const struct profile *p, const struct profil
 	seen = a.attributed;
 	profile_sum(&seen, &a.unattributed);
 	shrank = seen.shrink;
-	table_column(&t, "net", true);
-	table_column(&t, "bytes", true);
-	if (shrank) {
-		table_column(&t, "grew", true);
-		table_column(&t, "shrank", true);
-	}
+	profile_change_columns(&t, shrank);
 	table_column(&t, sampled(p, s) ? "samples" : "events", true);
 	table_column(&t, "", false);
 	account_row(&t, &a.attributed, shrank, "call stacks");
@@ -209,7 +156,7 @@ static int print_account(FILE *out, const struct profile *p, const struct profil
 	err = table_print(out, &t, 0, true);
 	if (s->event == PROFILE_RSS && profile_net(&seen) != a.rss_after - a.rss_before)
 		fprintf(out, "# this does not add up: RSS changed by %s bytes\n",
-			exact_bytes(bytes, a.rss_after - a.rss_before));
+			text_net_bytes(bytes, a.rss_after - a.rss_before));
 	table_done(&t);
 	return err;
 }

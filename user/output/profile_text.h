@@ -27,6 +27,7 @@
 #include <stdio.h>
 
 struct profile_view;
+struct table;
 
 /*
  * For `stat`: who made RSS grow or shrink in an interval, what changed most first, whatever its
@@ -47,9 +48,8 @@ int profile_print_flat(FILE *out, const struct profile *p, const struct profile_
 		       const struct profile_view *view);
 int profile_print_arenas(FILE *out, const struct profile *p, const struct profile_view *view);
 
-/* "+14.2 MiB", "−14.2 MiB", "0 B". Returns buf. */
-char *profile_text_net(char buf[static 32], int64_t bytes);
-/* The same of a figure that is never below 0: no sign, and "" where it is 0. */
-char *profile_text_gross(char buf[static 32], int64_t bytes);
+/* The cells of a change in a table of whose the change is; grew and shrank only if any row shrank. */
+void profile_change_columns(struct table *t, bool shrank);
+void profile_change_cells(struct table *t, const struct profile_change *c, bool shrank);
 
 #endif

@@ -26,14 +26,14 @@ static void net_cell(struct table *t, const struct profile_change *c, int64_t ne
 {
 	char cell[32];
 
-	table_cell(t, c->growth || c->shrink ? profile_text_net(cell, net) : "");
+	table_cell(t, c->growth || c->shrink ? text_net(cell, net) : "");
 }
 
 static void gross_cell(struct table *t, int64_t bytes)
 {
 	char cell[32];
 
-	table_cell(t, profile_text_gross(cell, bytes));
+	table_cell(t, text_gross(cell, bytes));
 }
 
 /* line: that of the place */
@@ -162,14 +162,14 @@ static void print_seen(FILE *out, const struct profile *p, const struct profile_
 	profile_sum(&seen, &a.unattributed);
 	if (!seen.growth && !seen.shrink)
 		return;
-	fprintf(out, "# by function: RSS %s seen, ", profile_text_net(text, profile_net(&seen)));
-	fprintf(out, "%s", profile_text_net(text, profile_net(&a.attributed)));
+	fprintf(out, "# by function: RSS %s seen, ", text_net(text, profile_net(&seen)));
+	fprintf(out, "%s", text_net(text, profile_net(&a.attributed)));
 	fputs(" of it in functions", out);
 	for (int c = 0; c < PROFILE_CAUSES; c++) {
 		if (!a.causes[c].growth && !a.causes[c].shrink)
 			continue;
 		fprintf(out, "%s%s %s", between, profile_cause_text(c),
-			profile_text_net(text, profile_net(&a.causes[c])));
+			text_net(text, profile_net(&a.causes[c])));
 		between = ", ";
 	}
 	fputs(p->batched ? "; in steps of 64 pages per thread and kind\n" : "\n", out);

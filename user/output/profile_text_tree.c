@@ -3,6 +3,7 @@
 #include "output/profile_text.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "output/profile_label.h"
 #include "output/table.h"
 
@@ -34,12 +35,12 @@ static void print_line(struct printer *w, const struct profile_change *total,
 {
 	char cell[32];
 
-	table_cell(&w->table, profile_text_net(cell, profile_net(total)));
+	table_cell(&w->table, text_net(cell, profile_net(total)));
 	table_cell(&w->table,
-		   self->growth || self->shrink ? profile_text_net(cell, profile_net(self)) : "");
+		   self->growth || self->shrink ? text_net(cell, profile_net(self)) : "");
 	if (w->shrank) {
-		table_cell(&w->table, profile_text_gross(cell, total->growth));
-		table_cell(&w->table, profile_text_gross(cell, total->shrink));
+		table_cell(&w->table, text_gross(cell, total->growth));
+		table_cell(&w->table, text_gross(cell, total->shrink));
 	}
 	snprintf(w->line, sizeof(w->line), "%s%s%s", w->prefix, glyph, label);
 	table_cell(&w->table, w->line);
