@@ -76,7 +76,7 @@ static int print_one(const struct target *t, struct cgroup_rate *rate, struct fa
 	_cleanup_(memory_cgroup_done) struct memory_cgroup c = {0};
 	struct cgroup_growth growth = {0};
 	struct smaps_entry sum;
-	int err = target_memory_cgroup(t, &c, f);
+	int err = target_memory_cgroup(t, true, &c, f);
 
 	if (!err)
 		err = target_smaps_rollup(t, &sum, f);

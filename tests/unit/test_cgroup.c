@@ -186,15 +186,21 @@ static void v2(const char *folder, const char *current, const char *limit, const
 	write_file(folder, "cgroup.procs", "");
 }
 
-static int read_below(const char *path, const char *root, int version, struct memory_cgroup *c)
+static int read_how(const char *path, const char *root, int version, bool count,
+		    struct memory_cgroup *c)
 {
 	int fd = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC), err;
 	const char *below = cgroup_below(path, root);
 
 	assert_non_null(below);
-	err = cgroup_read(fd, path, below, version, c);
+	err = cgroup_read(fd, path, below, version, count, c);
 	close(fd);
 	return err;
+}
+
+static int read_below(const char *path, const char *root, int version, struct memory_cgroup *c)
+{
+	return read_how(path, root, version, true, c);
 }
 
 static void figures_of_version_2(void **state)
@@ -247,6 +253,10 @@ static void figures_of_version_2(void **state)
 	assert_int_equal(c.pressure_some_us, 129220768);
 	assert_int_equal(c.pressure_full_us, 107315745);
 	assert_int_equal(c.processes, 5);
+	memory_cgroup_done(&c);
+	assert_int_equal(read_how("/a/b", "/", 2, false, &c), 0);
+	assert_int_equal(c.usage, 1000000);
+	assert_int_equal(c.processes, 0);
 	memory_cgroup_done(&c);
 }
 

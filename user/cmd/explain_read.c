@@ -300,7 +300,7 @@ int explain_read(struct process *p, bool pause, struct explanation *ret, struct 
 		explanation_done(&e);
 	}
 	if (!err)
-		err = target_memory_cgroup(p->target, &e.cgroup, f);
+		err = target_memory_cgroup(p->target, true, &e.cgroup, f);
 	if (err) {
 		explanation_done(&e);
 		if (err == -ESRCH || target_ended(p->target))

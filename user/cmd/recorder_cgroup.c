@@ -93,7 +93,7 @@ void recorder_cgroup(struct recorder_cgroups *r, struct profile *p, const struct
 
 	if (!(o->events & WANTED) || !profile_find_process(p, pid))
 		return;
-	if (!target_memory_cgroup(w->process.target, &now, NULL)) {
+	if (!target_memory_cgroup(w->process.target, false, &now, NULL)) {
 		if (now.version)
 			look(r, &now, pid);
 		else if (!r->told)

@@ -36,7 +36,7 @@ struct memory_cgroup {
 	/* since it was made: memory.events, memory.failcnt, memory.oom_control */
 	uint64_t events_high, events_max, events_oom, events_oom_kill;
 	uint64_t pressure_some_us, pressure_full_us; /* memory.pressure, totals */
-	uint32_t processes;			     /* in it and below it; 0: not known */
+	uint32_t processes; /* in it and below it; 0: not known, or not asked for */
 };
 
 void memory_cgroup_done(struct memory_cgroup *c);

@@ -74,7 +74,8 @@ static int find_mount(const char *mounts, const struct cgroup_place *place, cons
 	return min(found, 0);
 }
 
-int target_memory_cgroup(const struct target *t, struct memory_cgroup *ret, struct fault *f)
+int target_memory_cgroup(const struct target *t, bool count, struct memory_cgroup *ret,
+			 struct fault *f)
 {
 	_cleanup_(cleanup_place) struct cgroup_place place = {0};
 	_cleanup_free_ char *text = NULL, *mounts = NULL;
@@ -96,7 +97,7 @@ int target_memory_cgroup(const struct target *t, struct memory_cgroup *ret, stru
 	    proc_read_head(AT_FDCWD, "/proc/self/mountinfo", MOUNTS_LIMIT, &mounts) >= 0)
 		err = find_mount(mounts, &place, &below, &folder);
 	if (!err && folder >= 0)
-		err = cgroup_read(folder, place.path, below, place.version, ret);
+		err = cgroup_read(folder, place.path, below, place.version, count, ret);
 	if (err)
 		return fault_errno(f, -err, "cgroup of process %d", (int)t->pid);
 	return 0;

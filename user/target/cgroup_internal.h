@@ -3,6 +3,7 @@
 #ifndef PMT_TARGET_CGROUP_INTERNAL_H
 #define PMT_TARGET_CGROUP_INTERNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct memory_cgroup;
@@ -34,9 +35,9 @@ const char *cgroup_below(const char *path, const char *root);
 /*
  * What the cgroup and those above it say; the one that accounts memory may be above too. folder: where
  * the hierarchy is mounted. below: the part of path that is below it. version stays 0 where none
- * accounts memory, or path leads nowhere. -ENOMEM
+ * accounts memory, or path leads nowhere. count: the processes, too. -ENOMEM
  */
-int cgroup_read(int folder, const char *path, const char *below, int version,
+int cgroup_read(int folder, const char *path, const char *below, int version, bool count,
 		struct memory_cgroup *ret);
 
 /* Figures of files of a folder. CGROUP_UNKNOWN: there is no such file; CGROUP_NO_LIMIT */

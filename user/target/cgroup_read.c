@@ -144,7 +144,7 @@ static int take_hierarchical(const struct walk *w, struct memory_cgroup *c)
 	return c->limit_path ? 0 : -ENOMEM;
 }
 
-static int fill(const struct walk *w, int version, struct memory_cgroup *ret)
+static int fill(const struct walk *w, int version, bool count, struct memory_cgroup *ret)
 {
 	_cleanup_(memory_cgroup_done) struct memory_cgroup c = {.version = version};
 	int err;
@@ -156,7 +156,8 @@ static int fill(const struct walk *w, int version, struct memory_cgroup *ret)
 	c.room_high = w->room.bytes < CGROUP_NO_LIMIT && w->room.high;
 	if (version == 2)
 		c.high = w->high.bytes;
-	c.processes = cgroup_file_processes(w->found);
+	if (count)
+		c.processes = cgroup_file_processes(w->found);
 	c.path = strndup(w->path, max(w->found_len, (size_t)1));
 	err = c.path ? 0 : -ENOMEM;
 	if (!err)
@@ -172,7 +173,7 @@ static int fill(const struct walk *w, int version, struct memory_cgroup *ret)
 	return 0;
 }
 
-int cgroup_read(int folder, const char *path, const char *below, int version,
+int cgroup_read(int folder, const char *path, const char *below, int version, bool count,
 		struct memory_cgroup *ret)
 {
 	const struct lowest none = {.bytes = CGROUP_UNKNOWN};
@@ -192,7 +193,7 @@ int cgroup_read(int folder, const char *path, const char *below, int version,
 	if (err && err != -ENOMEM)
 		err = 0;
 	else if (!err && w.found >= 0)
-		err = fill(&w, version, ret);
+		err = fill(&w, version, count, ret);
 	cleanup_fd_(&w.found);
 	return err;
 }
